@@ -1,0 +1,56 @@
+package mes
+
+// Kind of principal.
+type ActorKind string
+
+const (
+	ByPerson  ActorKind = "person"  // somebody who signed in
+	ByStation ActorKind = "station" // a kiosk or handheld with nobody signed in
+	ByMachine ActorKind = "machine" // a machine's own key
+	ByProgram ActorKind = "program" // a program's key
+	BySystem  ActorKind = "system"  // gemba itself: set-up on the console, the watch over silent machines
+)
+
+// An Actor is who does something, as proven at the door. A person at a kiosk is both: Person is who stands there, and
+// Station where. Grants are what the principal may do.
+type Actor struct {
+	Kind    ActorKind `json:"kind"`
+	ID      ID        `json:"id"` // of the principal: person, station, key owner
+	Name    string    `json:"name"`
+	Person  ID        `json:"person,omitempty"`
+	Station ID        `json:"station,omitempty"`
+	Key     ID        `json:"key,omitempty"`     // API key or SSH key that proved it
+	Session ID        `json:"session,omitempty"` // the sign-in this belongs to
+	Source  string    `json:"source,omitempty"`  // network address
+	Grants  []Grant   `json:"grants"`
+}
+
+// Scope gives the grants that hold a verb.
+func (a Actor) Scope(v Verb) Scope {
+	var s Scope
+	for _, g := range a.Grants {
+		if g.Allows(v) {
+			s = append(s, g)
+		}
+	}
+	return s
+}
+
+// May tells whether the actor holds a verb at a place.
+func (a Actor) May(v Verb, p Place) bool { return a.Scope(v).Covers(p) }
+
+// Has tells whether the actor holds a role at all; holds are released by role.
+func (a Actor) Has(r Role) bool {
+	for _, g := range a.Grants {
+		if g.Role == r {
+			return true
+		}
+	}
+	return false
+}
+
+// System is gemba itself at first start and on its own watch. Nobody can sign in as it: only code on this machine makes
+// one.
+func System(name string) Actor {
+	return Actor{Kind: BySystem, ID: "gemba", Name: name, Grants: []Grant{{Role: Setup}}}
+}

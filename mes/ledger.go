@@ -1,0 +1,145 @@
+package mes
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// View says which of the three logs an entry belongs to.
+type View string
+
+const (
+	ActivityLog    View = "activity"    // who came, left, was refused, looked after what
+	TransactionLog View = "transaction" // what work was performed, when, by whom, where
+	ChangeLog      View = "change"      // every edit of plant, products, people, grants and keys, before and after
+)
+
+// Outcome of a command, as the ledger keeps it.
+type Outcome string
+
+const (
+	Done    Outcome = "done"
+	NotDone Outcome = "refused"
+)
+
+// An Entry is one line of the ledger. Writers (nodes) each have their own chain: entry n carries the hash of n − 1.
+type Entry struct {
+	Writer   string          `json:"writer"`
+	N        int64           `json:"n"`
+	ID       ID              `json:"id"` // of the command
+	At       time.Time       `json:"at"`
+	View     View            `json:"view"`
+	Command  string          `json:"command"`
+	Outcome  Outcome         `json:"outcome"`
+	Code     Code            `json:"code"`    // of a refusal
+	Message  string          `json:"message"` // of a refusal
+	Kind     ActorKind       `json:"kind"`    // who did it
+	Actor    ID              `json:"actor"`
+	Person   ID              `json:"person"`
+	Station  ID              `json:"station"`
+	Key      ID              `json:"key"`
+	Session  ID              `json:"session"` // the sign-in
+	Source   string          `json:"source"`
+	Subject  string          `json:"subject"` // what it was about: "work_order/ID"
+	Site     ID              `json:"site"`
+	Line     ID              `json:"line"`
+	Detail   json.RawMessage `json:"detail"` // a Detail, as JSON
+	PrevHash string          `json:"prev_hash"`
+	Hash     string          `json:"hash"`
+}
+
+// Detail is what an entry holds besides its columns: the command as given, what it gave, what was odd, and every row
+// that it wrote, so that the ledger alone tells the state of every record.
+type Detail struct {
+	Given   json.RawMessage `json:"given,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Odd     []Oddity        `json:"odd,omitempty"`
+	Rows    []RowImage      `json:"rows,omitempty"`
+	Batches []BatchImage    `json:"batches,omitempty"`
+}
+
+// RowImage is a row as the entry's command left it and, in the change log, as it was before.
+type RowImage struct {
+	Kind   Kind            `json:"kind"`
+	Key    ID              `json:"key"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after"`
+}
+
+// BatchImage stands for machine rows that came in bulk. The digest of what came is in the command as given.
+type BatchImage struct {
+	Kind  Kind `json:"kind"`
+	Count int  `json:"count"`
+}
+
+// GenesisHash is the previous hash of a chain's first entry.
+const GenesisHash = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// Seal places the entry in a chain: writer, number, previous hash, and the hash over all of it.
+func (e *Entry) Seal(writer string, n int64, prev string) {
+	e.Writer, e.N, e.PrevHash = writer, n, prev
+	e.Hash = e.Digest()
+}
+
+// Digest is the SHA-256, in hex, over every field but Hash, each preceded by its length, in the order of the struct.
+// Every node gives the same digest for the same entry.
+func (e *Entry) Digest() string {
+	buf := make([]byte, 0, 512+len(e.Detail))
+	text := func(s string) {
+		buf = binary.AppendUvarint(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	text("gemba ledger entry 1")
+	text(e.Writer)
+	buf = binary.AppendVarint(buf, e.N)
+	text(string(e.ID))
+	buf = binary.AppendVarint(buf, e.At.UnixMilli())
+	for _, s := range []string{string(e.View), e.Command, string(e.Outcome), string(e.Code), e.Message, string(e.Kind),
+		string(e.Actor), string(e.Person), string(e.Station), string(e.Key), string(e.Session), e.Source, e.Subject,
+		string(e.Site), string(e.Line), string(e.Detail), e.PrevHash} {
+		text(s)
+	}
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:])
+}
+
+// A ChainFault names the first entry of a chain that is not as it was written.
+type ChainFault struct {
+	Writer string `json:"writer"`
+	N      int64  `json:"n"`
+	Reason string `json:"reason"`
+}
+
+func (f *ChainFault) Error() string {
+	return fmt.Sprintf("entry %d of writer %s: %s", f.N, f.Writer, f.Reason)
+}
+
+// A Chain checks the entries of one writer, given in order of n. The zero Chain expects the first entry.
+type Chain struct {
+	Writer string
+	N      int64
+	Hash   string
+}
+
+// Check takes the next entry, or says what is wrong with it.
+func (c *Chain) Check(e *Entry) error {
+	if c.N == 0 {
+		c.Writer, c.Hash = e.Writer, GenesisHash
+	}
+	switch {
+	case e.N > c.N+1:
+		return &ChainFault{c.Writer, c.N + 1, "the entry is missing"}
+	case e.N != c.N+1:
+		return &ChainFault{c.Writer, e.N, "the number is out of order"}
+	case e.PrevHash != c.Hash:
+		return &ChainFault{c.Writer, e.N, "it does not carry the hash of the entry before it"}
+	case e.Digest() != e.Hash:
+		return &ChainFault{c.Writer, e.N, "its content does not match its hash"}
+	}
+	c.N, c.Hash = e.N, e.Hash
+	return nil
+}
