@@ -31,7 +31,7 @@ type Decision struct {
 	history bool
 	odd     []Oddity
 	loaded  map[ref]*held
-	order   []ref // in which records were first saved
+	saved   []ref // in the order they were first saved
 	add     []any
 	bulk    []any
 	batches []BatchImage
@@ -72,7 +72,7 @@ func (d *Decision) Save(r Record) {
 	h.record = r
 	if !h.changed {
 		h.changed = true
-		d.order = append(d.order, key)
+		d.saved = append(d.saved, key)
 	}
 }
 
@@ -249,7 +249,7 @@ func (d *Decision) change(given json.RawMessage, digest string) (*Change, error)
 	for key, h := range d.loaded {
 		c.Expect = append(c.Expect, Expect{key.kind, key.id, h.was})
 	}
-	for _, key := range d.order {
+	for _, key := range d.saved {
 		h := d.loaded[key]
 		*h.record.version() = h.was + 1
 		after, err := json.Marshal(h.record)

@@ -67,7 +67,7 @@ type SignIn struct {
 	ID      ID        `json:"id"`
 	Person  ID        `json:"person"`
 	Station ID        `json:"station"`
-	Key     ID        `json:"key"`
+	SSHKey  ID        `json:"ssh_key"`
 	Source  string    `json:"source"`
 	Method  string    `json:"method"` // "badge and PIN", "password", "own key"
 	From    time.Time `json:"from"`
@@ -90,7 +90,7 @@ func (c *SignInPerson) decide(d *Decision) error {
 	if p.Disabled {
 		return Faultf(Unauthenticated, "sign-in refused; ask your supervisor")
 	}
-	s := &SignIn{ID: d.NewID(), Person: p.ID, Station: d.Actor.Station, Key: d.Actor.Key, Source: d.Actor.Source, Method: c.Method, From: d.Now}
+	s := &SignIn{ID: d.NewID(), Person: p.ID, Station: d.Actor.Station, SSHKey: d.Actor.Key, Source: d.Actor.Source, Method: c.Method, From: d.Now}
 	d.create(KindSignIn, s.ID)
 	d.Save(s)
 	d.about("person", p.ID, Place{})
