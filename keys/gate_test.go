@@ -48,6 +48,7 @@ func TestGateServesInOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		for i, who := range order {
 			if who != i {
 				t.Fatalf("served %v, want the order of arrival", order)
