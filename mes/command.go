@@ -90,8 +90,10 @@ var specs = func() map[reflect.Type]*Spec {
 func SpecOf(c Command) *Spec { return specs[reflect.TypeOf(c)] }
 
 // Route splits the path of a command: method, path, and the names of the fields that the path carries.
-func (s *Spec) Route() (method, path string, params []string) {
-	method, path, _ = strings.Cut(s.Path, " ")
+func (s *Spec) Route() (method, path string, params []string) { return route(s.Path) }
+
+func route(text string) (method, path string, params []string) {
+	method, path, _ = strings.Cut(text, " ")
 	for _, part := range strings.Split(path, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			params = append(params, strings.TrimSuffix(name, "}"))
@@ -103,12 +105,15 @@ func (s *Spec) Route() (method, path string, params []string) {
 // Fields lists the fields of a command as its JSON names them, in order; the path's first.
 func (s *Spec) Fields() []Field {
 	_, _, params := s.Route()
-	t := reflect.TypeOf(s.New()).Elem()
+	return fieldsOf(reflect.TypeOf(s.New()).Elem(), params)
+}
+
+func fieldsOf(t reflect.Type, params []string) []Field {
 	var inPath, others []Field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "-" {
+		if name == "-" || !f.IsExported() {
 			continue
 		}
 		field := Field{Name: name, Doc: f.Tag.Get("doc"), Optional: strings.Contains(opts, "omitempty"), Type: f.Type, index: i}
@@ -144,59 +149,59 @@ func Parse(words []string) (Command, *Spec, error) {
 		return nil, nil, unknownVerb(words)
 	}
 	c := spec.New()
-	v := reflect.ValueOf(c).Elem()
-	fields := spec.Fields()
+	return c, spec, parseFields(c, spec.Fields(), spec.Usage(), spec.Name, rest)
+}
+
+// parseFields fills a command or query from the words after its name.
+func parseFields(target any, fields []Field, usage, name string, rest []string) error {
 	var path []string
 	for len(rest) > 0 && !strings.Contains(rest[0], "=") {
 		path = append(path, strings.Split(rest[0], "/")...)
 		rest = rest[1:]
 	}
-	for i := range fields {
-		if f := &fields[i]; f.InPath || !f.Optional && len(path) > 0 {
-			if len(path) == 0 {
-				return nil, nil, invalid(f.Name, "say the %s: %s", f.Name, spec.Usage())
-			}
-			if err := setField(v.Field(f.index), f.Name, path[0]); err != nil {
-				return nil, nil, err
-			}
-			path = path[1:]
+	for _, f := range fields {
+		if !f.InPath && (f.Optional || len(path) == 0) {
+			continue
 		}
+		if len(path) == 0 {
+			return invalid(f.Name, "say the %s: %s", f.Name, usage)
+		}
+		if err := Set(target, f, path[0]); err != nil {
+			return err
+		}
+		path = path[1:]
 	}
 	if len(path) > 0 {
-		return nil, nil, invalid("", "%q is too much; write: %s", path[0], spec.Usage())
+		return invalid("", "%q is too much; write: %s", path[0], usage)
 	}
 	seen := map[string]bool{}
 	for _, word := range rest {
-		name, value, ok := strings.Cut(word, "=")
+		field, value, ok := strings.Cut(word, "=")
 		if !ok {
-			return nil, nil, invalid("", "%q stands alone; write name=value, as in: %s", word, spec.Usage())
+			return invalid("", "%q stands alone; write name=value, as in: %s", word, usage)
 		}
-		if seen[name] {
-			return nil, nil, invalid(name, "%s is said twice", name)
+		if seen[field] {
+			return invalid(field, "%s is said twice", field)
 		}
-		seen[name] = true
-		found := false
-		for i := range fields {
-			if f := &fields[i]; f.Name == name && !f.InPath {
-				found = true
-				if err := setField(v.Field(f.index), name, value); err != nil {
-					return nil, nil, err
-				}
-			}
+		seen[field] = true
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == field && !f.InPath })
+		if i < 0 {
+			return invalid(field, "%s has no %q; write: %s", name, field, usage)
 		}
-		if !found {
-			return nil, nil, invalid(name, "%s has no %q; write: %s", spec.Name, name, spec.Usage())
+		if err := Set(target, fields[i], value); err != nil {
+			return err
 		}
 	}
-	return c, spec, nil
+	return nil
 }
 
 // Usage is how the command is written on a command line.
-func (s *Spec) Usage() string {
-	var b strings.Builder
-	b.WriteString(strings.ReplaceAll(s.Name, ".", " "))
+func (s *Spec) Usage() string { return usage(s.Name, s.Fields()) }
+
+func usage(name string, fields []Field) string {
+	words := []string{strings.ReplaceAll(name, ".", " ")}
 	var path, rest []string
-	for _, f := range s.Fields() {
+	for _, f := range fields {
 		switch {
 		case f.InPath:
 			path = append(path, strings.ToUpper(f.Name))
@@ -207,12 +212,9 @@ func (s *Spec) Usage() string {
 		}
 	}
 	if len(path) > 0 {
-		b.WriteString(" " + strings.Join(path, "/"))
+		words = append(words, strings.Join(path, "/"))
 	}
-	for _, r := range rest {
-		b.WriteString(" " + r)
-	}
-	return b.String()
+	return strings.Join(append(words, rest...), " ")
 }
 
 func findSpec(words []string) (*Spec, []string) {
