@@ -1,6 +1,6 @@
 package mes
 
-// Kind of principal.
+// ActorKind is the kind of a principal.
 type ActorKind string
 
 const (
@@ -49,8 +49,8 @@ func (a Actor) Has(r Role) bool {
 	return false
 }
 
-// System is gemba itself at first start and on its own watch. Nobody can sign in as it: only code on this machine makes
-// one.
-func System(name string) Actor {
-	return Actor{Kind: BySystem, ID: "gemba", Name: name, Grants: []Grant{{Role: Setup}}}
+// System is gemba itself at first start and on its own watch, under an id that says at what. Nobody can sign in as it:
+// only code on this machine makes one.
+func System(id ID, name string) Actor {
+	return Actor{Kind: BySystem, ID: "gemba/" + id, Name: name, Grants: []Grant{{Role: Setup}}}
 }

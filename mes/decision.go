@@ -232,7 +232,7 @@ func (d *Decision) occurred(at Stamp) (time.Time, error) {
 	if t.After(d.Now.Add(MaxSkew)) {
 		return t, invalid("at", "the time is %s ahead of the server; check the clock", t.Sub(d.Now).Round(time.Second))
 	}
-	if t.Before(d.Now.Add(-MaxBackdate)) && !d.history && len(d.Actor.Scope(Supervise)) == 0 {
+	if t.Before(d.Now.Add(-MaxBackdate)) && len(d.Actor.Scope(Supervise)) == 0 && len(d.Actor.Scope(RecordHistory)) == 0 {
 		return t, refuse("the time is more than %d hours back; a supervisor must record it", int(MaxBackdate.Hours()))
 	}
 	return t, nil

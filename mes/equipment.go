@@ -37,7 +37,13 @@ type Equipment struct {
 }
 
 // Place of the equipment for scopes.
-func (e *Equipment) Place() Place { return Place{Site: e.Site, Line: e.Line} }
+func (e *Equipment) Place() Place {
+	p := Place{Site: e.Site, Line: e.Line}
+	if e.Level == WorkUnit {
+		p.Machine = e.ID
+	}
+	return p
+}
 
 func (e *Equipment) inClass(class string) bool {
 	return slices.Contains(e.Classes, class)

@@ -57,7 +57,7 @@ var Roles = map[Role][]Verb{
 	Feeder:      {FeedMachines},
 	Historian:   {ViewFloor, RecordHistory, PlanOrders, WorkJobs, LeadWork, DefineProducts, DefinePlant, RegisterPeople},
 	Kiosk:       {SignInHere, ViewFloor},
-	Setup:       {ViewFloor, DefineProducts, DefinePlant, RegisterPeople, ManageAccess, PlanOrders, SignInHere, FeedMachines},
+	Setup:       {ViewFloor, DefineProducts, DefinePlant, RegisterPeople, ManageAccess, PlanOrders, WorkJobs, LeadWork, SignInHere, FeedMachines},
 }
 
 // A Grant gives a role within a scope. An empty field is any.
@@ -67,6 +67,7 @@ type Grant struct {
 	Line      ID     `json:"line,omitempty" doc:"work centre; empty for all"`
 	Family    string `json:"family,omitempty" doc:"product line; empty for all"`
 	Operation string `json:"operation,omitempty" doc:"operation code; empty for all"`
+	Machine   ID     `json:"machine,omitempty" doc:"machine, for a machine's own key; empty for all"`
 }
 
 // Allows tells whether the grant's role holds the verb.
@@ -81,12 +82,13 @@ type Place struct {
 	Line      ID
 	Family    string
 	Operation string
+	Machine   ID
 }
 
 // Covers tells whether the place is in the grant's scope.
 func (g Grant) Covers(p Place) bool {
 	return within(string(g.Site), string(p.Site)) && within(string(g.Line), string(p.Line)) &&
-		within(g.Family, p.Family) && within(g.Operation, p.Operation)
+		within(g.Family, p.Family) && within(g.Operation, p.Operation) && within(string(g.Machine), string(p.Machine))
 }
 
 func within(scope, place string) bool { return scope == "" || place == "" || scope == place }
@@ -108,7 +110,7 @@ func (s Scope) Covers(p Place) bool {
 // Everywhere tells whether the scope has no limit.
 func (s Scope) Everywhere() bool {
 	for _, g := range s {
-		if g.Site == "" && g.Line == "" && g.Family == "" && g.Operation == "" {
+		if (g == Grant{Role: g.Role}) {
 			return true
 		}
 	}
