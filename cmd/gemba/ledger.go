@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gemba/keys"
+	"gemba/storage"
+)
+
+func newLedgerCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "ledger", Short: "Check the ledger"}
+	cmd.AddCommand(newLedgerVerifyCommand())
+	return cmd
+}
+
+func newLedgerVerifyCommand() *cobra.Command {
+	var o storeOptions
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify [--data DIR | --store URL]",
+		Short: "Prove that nobody changed the ledger behind its back",
+		Long: `Walks every writer's chain from its first entry: the hash of each entry, its number, the link to the entry before,
+the signed head, the receipts, and that every record is as its last entry left it. Names the first bad entry. It only
+reads, and may run beside a server.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			where, err := o.where()
+			if err != nil {
+				return exitError{exitConfig, err}
+			}
+			conf, err := o.tls()
+			if err != nil {
+				return exitError{exitConfig, err}
+			}
+			store, err := storage.Open(cmd.Context(), storage.Options{Store: where, TLS: conf, ReadOnly: true, Verify: headVerifier(o.data)})
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			result, err := store.Verify(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(result); err != nil {
+					return err
+				}
+			} else if result.OK {
+				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is whole: %d entries of %d writers, %d records as they were left.\n", result.Entries, result.Writers, result.Records)
+			}
+			if !result.OK {
+				return fmt.Errorf("the ledger is not as it was written: %s", result.Fault)
+			}
+			return nil
+		},
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON document")
+	return cmd
+}
+
+// headVerifier checks heads with the public key in the data folder. A head signed by another node's key cannot be
+// checked here and is left to that node.
+func headVerifier(data string) func(keyID string, head []byte, signature string) error {
+	text, err := os.ReadFile(filepath.Join(data, "ledger.pub"))
+	if err != nil {
+		return nil
+	}
+	key, err := keys.ParseVerifyKey(strings.TrimSpace(string(text)))
+	if err != nil {
+		return func(string, []byte, string) error { return errors.New("the public key in the data folder is damaged") }
+	}
+	return func(keyID string, head []byte, signature string) error {
+		if keyID != key.ID() {
+			return nil
+		}
+		return key.Verify(head, signature)
+	}
+}

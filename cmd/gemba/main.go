@@ -1,0 +1,99 @@
+// Command gemba is a terminal-first manufacturing execution system: one program that serves people over SSH and
+// machines and programs over a keyed HTTPS API, and keeps what happened in one ledger.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // sites have time zones, also where the system has none
+
+	"charm.land/fang/v2"
+	"github.com/spf13/cobra"
+
+	"gemba/mes"
+)
+
+// Exit statuses, the same for the local program and for verbs over SSH.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNotFound = 3
+	exitDenied   = 4
+	exitConflict = 5
+	exitLater    = 75 // busy or unavailable: the same again works later
+	exitConfig   = 78 // the configuration is wrong
+)
+
+// An exitError carries the exit status of an error that is no Fault.
+type exitError struct {
+	status int
+	error
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run is the whole program: tests call it with their own words and streams.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := fang.Execute(ctx, root, fang.WithVersion(version()), fang.WithErrorHandler(showError))
+	return statusOf(err)
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "gemba",
+		Short:             "The manufacturing execution system for the place where the work is done",
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return settle(cmd) },
+	}
+	root.PersistentFlags().String("config", "", "configuration file (TOML); gemba.toml in the data folder if it is there")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitUsage, err} })
+	root.AddCommand(newServeCommand(), newReplayCommand(), newAdapterCommand(), newLedgerCommand(), newVersionCommand())
+	return root
+}
+
+// showError prints what went wrong, and nothing else: the message is what the user can act on.
+func showError(w io.Writer, _ fang.Styles, err error) {
+	fmt.Fprintln(w, "gemba:", err)
+}
+
+func statusOf(err error) int {
+	var e exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &e):
+		return e.status
+	}
+	switch mes.ErrorCode(err) {
+	case mes.Invalid, mes.TooLarge:
+		return exitUsage
+	case mes.NotFound:
+		return exitNotFound
+	case mes.Denied, mes.Unauthenticated:
+		return exitDenied
+	case mes.Refused, mes.Conflict:
+		return exitConflict
+	case mes.Busy, mes.Unavailable:
+		return exitLater
+	}
+	return exitFailed
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"gemba/keys"
+	"gemba/mes"
+	"gemba/storage"
+)
+
+// storeOptions are the options that say where the data is. Every command that opens the store has them.
+type storeOptions struct {
+	data      string
+	store     string
+	storeCA   string
+	storeCert string
+	storeKey  string
+}
+
+func (o *storeOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.data, "data", "data", "folder of this node: database, keys, certificates")
+	f.StringVar(&o.store, "store", "", "sqlite:PATH, or rqlite:https://HOST:PORT,… (default sqlite:DATA/gemba.db)")
+	f.StringVar(&o.storeCA, "store-ca", "", "authority (PEM) that vouches for the rqlite nodes")
+	f.StringVar(&o.storeCert, "store-cert", "", "certificate (PEM) that this node shows to rqlite")
+	f.StringVar(&o.storeKey, "store-key", "", "private key (PEM) of that certificate")
+}
+
+// where is the store, with the default filled in. Plain HTTP is taken for a database on this machine only.
+func (o *storeOptions) where() (string, error) {
+	if o.store == "" {
+		return "sqlite:" + filepath.Join(o.data, "gemba.db"), nil
+	}
+	kind, nodes, _ := strings.Cut(o.store, ":")
+	if kind != "rqlite" {
+		return o.store, nil
+	}
+	for _, node := range strings.Split(nodes, ",") {
+		u, err := url.Parse(node)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			return "", fmt.Errorf("%q is not the address of an rqlite node; write https://HOST:PORT", node)
+		case u.User != nil:
+			return "", errors.New("a password in --store is not taken; use --store-cert and --store-key")
+		case u.Scheme == "http" && !loopback(u.Hostname()):
+			return "", fmt.Errorf("%s is not on this machine and not encrypted; use https", u.Host)
+		}
+	}
+	return o.store, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// tls is how we talk to rqlite nodes: nil for the system's authorities and no certificate of our own.
+func (o *storeOptions) tls() (*tls.Config, error) {
+	if o.storeCA == "" && o.storeCert == "" {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.storeCA != "" {
+		pem, err := os.ReadFile(o.storeCA)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", o.storeCA)
+		}
+	}
+	if o.storeCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.storeCert, o.storeKey)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// A node is this machine's part of gemba: its data folder with everything secret in it, and the store.
+type node struct {
+	data    string
+	name    string
+	pepper  *keys.Pepper
+	signing *keys.SigningKey
+	store   *storage.Store
+}
+
+// openNode opens the data folder, making what is missing at first start, and the store.
+func openNode(ctx context.Context, o *storeOptions) (*node, error) {
+	where, err := o.where()
+	if err != nil {
+		return nil, exitError{exitConfig, err}
+	}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, err
+	}
+	n := &node{data: o.data}
+	if n.name, err = nodeName(filepath.Join(o.data, "node")); err != nil {
+		return nil, err
+	}
+	if n.pepper, err = keys.LoadPepper(filepath.Join(o.data, "pepper")); err != nil {
+		return nil, err
+	}
+	if n.signing, err = keys.LoadOrCreateSigningKey(filepath.Join(o.data, "ledger.key")); err != nil {
+		return nil, err
+	}
+	public := filepath.Join(o.data, "ledger.pub")
+	if err := os.WriteFile(public, []byte(n.signing.Public().String()+"\n"), 0o644); err != nil {
+		return nil, err
+	}
+	conf, err := o.tls()
+	if err != nil {
+		return nil, exitError{exitConfig, err}
+	}
+	n.store, err = storage.Open(ctx, storage.Options{
+		Store: where, Writer: n.name, TLS: conf, Now: time.Now,
+		Sign: func(head []byte) (string, string) { return n.signing.Sign(head), n.signing.Public().ID() },
+	})
+	return n, err
+}
+
+// nodeName reads the node's name in the ledger, or makes one that no other node has.
+func nodeName(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	name := "node-" + strings.ToLower(rand.Text()[:8])
+	return name, os.WriteFile(path, []byte(name+"\n"), 0o600)
+}
+
+// newID makes ids that sort by time, so that what is new lies together in the database.
+func newID() mes.ID {
+	return mes.ID(uuid.Must(uuid.NewV7()).String())
+}
