@@ -1,0 +1,180 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"gemba/mes"
+)
+
+// A task is a change made ready for the committer: everything that does not depend on its place in the ledger is
+// written out already, by the goroutine that brings it.
+type task struct {
+	ctx     context.Context
+	entry   mes.Entry
+	receipt *mes.Receipt // nil for a refusal
+	expect  []mes.Expect // one a record, those of the records put included
+	put     []mes.Record
+	rows    []fragment // of put and add, one a table
+	bulk    []fragment
+	size    int         // bulk rows
+	done    chan result // takes one result without waiting
+}
+
+type result struct {
+	receipt mes.Receipt
+	err     error
+}
+
+// A fragment is rows of one table as JSON arrays with commas between them.
+type fragment struct {
+	table *table
+	json  []byte
+}
+
+// prepare makes a task of a change.
+func prepare(ctx context.Context, c *mes.Change) (*task, error) {
+	t := &task{ctx: ctx, entry: c.Entry, put: c.Put, done: make(chan result, 1)}
+	tidy(&t.entry)
+	if c.Receipt != nil {
+		r := *c.Receipt
+		t.receipt = &r
+	}
+	expected := make(map[recordKey]int64, len(c.Expect)+len(c.Put))
+	expect := func(kind mes.Kind, id mes.ID, version int64) error {
+		if tableOfKind[kind] == nil {
+			return mes.Faultf(mes.Internal, "there is no table of %s", kind)
+		}
+		key := recordKey{kind, id}
+		known, again := expected[key]
+		if again && known != version {
+			return mes.ErrStale
+		}
+		if !again {
+			expected[key] = version
+			t.expect = append(t.expect, mes.Expect{Kind: kind, ID: id, Version: version})
+		}
+		return nil
+	}
+	for _, e := range c.Expect {
+		if err := expect(e.Kind, e.ID, e.Version); err != nil {
+			return nil, err
+		}
+	}
+	for i, r := range c.Put {
+		kind := mes.KindOf(r)
+		for _, before := range c.Put[:i] {
+			if mes.KindOf(before) == kind && before.Key() == r.Key() {
+				return nil, mes.Faultf(mes.Internal, "%s %s is put twice in one change", kind, r.Key())
+			}
+		}
+		if err := expect(kind, r.Key(), mes.VersionOf(r)-1); err != nil {
+			return nil, err
+		}
+		if err := t.write(reflect.ValueOf(r), true); err != nil {
+			return nil, err
+		}
+	}
+	for _, row := range c.Add {
+		if err := t.write(reflect.ValueOf(row), false); err != nil {
+			return nil, err
+		}
+	}
+	for _, rows := range c.Bulk {
+		if err := t.writeBulk(reflect.ValueOf(rows)); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+type recordKey struct {
+	kind mes.Kind
+	id   mes.ID
+}
+
+// write adds a row, given as a pointer to its struct, to the fragment of its table.
+func (t *task) write(row reflect.Value, versioned bool) error {
+	if row.Kind() != reflect.Pointer || row.IsNil() {
+		return mes.Faultf(mes.Internal, "a change holds a %s where a pointer to a row belongs", row.Type())
+	}
+	table := tableOfType[row.Type().Elem()]
+	if table == nil || table.versioned != versioned {
+		return mes.Faultf(mes.Internal, "a change cannot hold a %s here", row.Type())
+	}
+	f := fragmentFor(&t.rows, table)
+	if len(f.json) > 0 {
+		f.json = append(f.json, ',')
+	}
+	var err error
+	f.json, err = table.append(f.json, row.Elem())
+	return err
+}
+
+func fragmentFor(in *[]fragment, table *table) *fragment {
+	for i := range *in {
+		if (*in)[i].table == table {
+			return &(*in)[i]
+		}
+	}
+	*in = append(*in, fragment{table: table})
+	return &(*in)[len(*in)-1]
+}
+
+// writeBulk writes out a slice of rows that are left alone when they are there already.
+func (t *task) writeBulk(rows reflect.Value) error {
+	if rows.Kind() != reflect.Slice || tableOfType[rows.Type().Elem()] == nil {
+		return mes.Faultf(mes.Internal, "a change cannot hold a %s in bulk", rows.Type())
+	}
+	table, n := tableOfType[rows.Type().Elem()], rows.Len()
+	if n == 0 {
+		return nil
+	}
+	f := fragment{table: table, json: make([]byte, 0, n*64)}
+	for i := range n {
+		if i > 0 {
+			f.json = append(f.json, ',')
+		}
+		var err error
+		if f.json, err = table.append(f.json, rows.Index(i)); err != nil {
+			return err
+		}
+	}
+	t.bulk = append(t.bulk, f)
+	t.size += n
+	return nil
+}
+
+// tidy makes the texts of an entry what the database will give back, so that its hash holds for what is stored.
+func tidy(e *mes.Entry) {
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.String {
+			if was := f.String(); was != clean(was) {
+				f.SetString(clean(was))
+			}
+		}
+	}
+	e.At = e.At.UTC().Truncate(1e6)
+}
+
+// appendReceipt adds the receipt's row in the order of the statement insertReceipts.
+func appendReceipt(to []byte, r *mes.Receipt) ([]byte, error) {
+	to = append(to, '[')
+	for _, s := range []string{string(r.ID), string(r.By), r.Digest, r.Command, r.Writer} {
+		to = appendText(to, s)
+		to = append(to, ',')
+	}
+	to = appendInt(to, r.N)
+	var err error
+	for _, document := range []any{r.Result, r.Odd} {
+		to = append(to, ',')
+		if to, err = appendDocument(to, reflect.ValueOf(document)); err != nil {
+			return nil, fmt.Errorf("receipt %s: %w", r.ID, err)
+		}
+	}
+	to = append(to, ',')
+	to = appendTime(to, r.At)
+	return append(to, ']'), nil
+}

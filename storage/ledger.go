@@ -1,0 +1,117 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+
+	"gemba/mes"
+)
+
+// ledgerTable is the plan of the ledger's entries. It is not among tables: only the committer writes there.
+var ledgerTable = newTable("ledger", reflect.TypeFor[mes.Entry](), false, "writer", "n")
+
+const (
+	insertReceipts = "INSERT INTO receipt(id, principal, digest, command, writer, n, result, odd, at_ms) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)"
+	selectReceipts = "SELECT id, principal, digest, command, writer, n, result, odd, at_ms FROM receipt WHERE id IN (SELECT value FROM json_each(?))"
+	insertHead     = "INSERT INTO ledger_head(writer, n, hash, at_ms, signature, key_id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(writer) DO UPDATE SET n = excluded.n, hash = excluded.hash, at_ms = excluded.at_ms, signature = excluded.signature, key_id = excluded.key_id"
+	selectTail     = "SELECT n, hash FROM ledger WHERE writer = ? ORDER BY n DESC LIMIT 1"
+	selectHead     = "SELECT n, hash FROM ledger_head WHERE writer = ?"
+)
+
+// A link is a place in a writer's chain: the number and hash of an entry. The link before the first entry has number 0.
+type link struct {
+	n    int64
+	hash string
+}
+
+var genesis = link{0, mes.GenesisHash}
+
+// HeadText is what is signed of a chain's newest entry.
+func HeadText(writer string, n int64, hash string, atMS int64) []byte {
+	return []byte("gemba ledger head 1\n" + strconv.Quote(writer) + "\n" + strconv.FormatInt(n, 10) + "\n" + hash + "\n" + strconv.FormatInt(atMS, 10) + "\n")
+}
+
+// tail reads the newest entry of a writer, as everybody sees it.
+func (s *Store) tail(ctx context.Context, writer string) (link, error) {
+	return s.readLink(ctx, stmt{selectTail, []any{writer}})
+}
+
+func (s *Store) readLink(ctx context.Context, q stmt) (link, error) {
+	found := genesis
+	err := s.engine.query(ctx, fresh, q, func(_ []string, v []any) error {
+		n, ok := wholeOf(v[0])
+		if !ok {
+			return fmt.Errorf("the ledger holds an entry with number %v", v[0])
+		}
+		found = link{n, textOf(v[1])}
+		return nil
+	})
+	return found, err
+}
+
+// resume finds where this node's chain goes on. A chain that ends before its signed head has lost entries; going on
+// would cover that up, so it is refused.
+func (s *Store) resume(ctx context.Context) (link, error) {
+	last, err := s.tail(ctx, s.writer)
+	if err != nil {
+		return link{}, fmt.Errorf("read the end of the ledger: %w", err)
+	}
+	head, err := s.readLink(ctx, stmt{selectHead, []any{s.writer}})
+	if err != nil {
+		return link{}, fmt.Errorf("read the head of the ledger: %w", err)
+	}
+	if last != head {
+		return link{}, fmt.Errorf("the ledger of %s ends at entry %d, but its head says %d: it was changed from outside; find out with \"gemba ledger verify\" and restore a backup", s.writer, last.n, head.n)
+	}
+	return last, nil
+}
+
+// receipts finds the stored receipts among ids, as everybody sees them.
+func (s *Store) receipts(ctx context.Context, ids ...mes.ID) (map[mes.ID]mes.Receipt, error) {
+	list := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = appendText(list, string(id))
+	}
+	found := map[mes.ID]mes.Receipt{}
+	err := s.engine.query(ctx, fresh, stmt{selectReceipts, []any{string(append(list, ']'))}}, func(_ []string, v []any) error {
+		r := mes.Receipt{ID: mes.ID(textOf(v[0])), By: mes.ID(textOf(v[1])), Digest: textOf(v[2]), Command: textOf(v[3]), Writer: textOf(v[4])}
+		fields := reflect.ValueOf(&r).Elem()
+		for i, name := range []string{"N", "Result", "Odd", "At"} {
+			f := fields.FieldByName(name)
+			if err := setField(f, sortOf(f.Type()), v[5+i]); err != nil {
+				return fmt.Errorf("receipt %s: %w", r.ID, err)
+			}
+		}
+		found[r.ID] = r
+		return nil
+	})
+	return found, err
+}
+
+// Receipt gives the receipt stored for a command id, or a NotFound fault.
+func (s *Store) Receipt(ctx context.Context, id mes.ID) (mes.Receipt, error) {
+	found, err := s.receipts(ctx, id)
+	if err != nil {
+		return mes.Receipt{}, shown("read a receipt", err)
+	}
+	r, ok := found[id]
+	if !ok {
+		return mes.Receipt{}, mes.Faultf(mes.NotFound, "no command %s was done", id)
+	}
+	return r, nil
+}
+
+// Entries lists ledger entries, newest first.
+func (s *Store) Entries(ctx context.Context, f mes.LedgerFilter) ([]mes.Entry, string, error) {
+	q := selectFrom(ledgerTable).match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command)
+	if err := q.after(f.Page.After, "<", "at_ms", "writer", "n"); err != nil {
+		return nil, "", err
+	}
+	found, err := all[mes.Entry](ctx, s, local, q.end("ORDER BY at_ms DESC, writer DESC, n DESC LIMIT ?", int64(limitOf(f.Page)+1)))
+	return paged(found, err, f.Page, func(e *mes.Entry) []any { return []any{e.At.UnixMilli(), e.Writer, e.N} })
+}
