@@ -42,7 +42,7 @@ bench: rqlited        ## figures beside their floors; ONLY=name,name runs some
 	$(GO) run ./cmd/bench -only "$(ONLY)" -out $(BUILD)/bench.json
 
 cluster: build rqlited  ## three database nodes and a gemba on loopback
-	$(GO) run ./storage/rqlitetest/cluster -gemba $(GEMBA) -rqlited $(RQLITED) -data $(BUILD)/cluster
+	$(GO) run ./storage/rqlitetest/cluster -gemba $(GEMBA) -data $(BUILD)/cluster
 
 fuzz:                 ## every fuzz target for FUZZ each
 	@deploy/fuzz.sh $(FUZZ)

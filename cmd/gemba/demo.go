@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -392,4 +394,31 @@ func (d *demo) write(c *demoCredentials) error {
 		return err
 	}
 	return os.Rename(temporary, d.credentialsFile())
+}
+
+// howTo says how to sign in.
+func (d *demo) howTo(out io.Writer, c *demoCredentials) {
+	host, port, _ := net.SplitHostPort(c.SSH)
+	var lead, operator demoPerson
+	for _, p := range c.People {
+		switch {
+		case operator.Badge == "" && p.Roles[0] == mes.Operator:
+			operator = p
+		case lead.Badge == "" && p.Roles[0] == mes.Lead:
+			lead = p
+		}
+	}
+	kiosk := c.Stations[0]
+	fmt.Fprintf(out, `
+The demonstration plant is running. Sign in from another terminal:
+
+  as a lead, from your own desk (password %s)
+    ssh -p %s %s@%s
+
+  as an operator at the %s (badge %s, PIN %s)
+    ssh -p %s -i %s -o IdentitiesOnly=yes kiosk@%s
+
+Everybody's badge, PIN, password and keys are in %s
+Stop with Ctrl-C.
+`, lead.Password, port, lead.Badge, host, kiosk.Code, operator.Badge, operator.PIN, port, kiosk.PrivateKeyFile, host, d.credentialsFile())
 }
