@@ -145,12 +145,12 @@ func (f *flow) index(op *Operation) int {
 	return -1
 }
 
-// input is the quantity that has reached an operation: what the order allows for a first one, the least good of its
+// input is the quantity that has reached an operation: what is ordered for a first one, the least good of its
 // predecessors for the others.
 func (f *flow) input(op *Operation) int64 {
 	feeding := f.before(f.index(op))
 	if len(feeding) == 0 {
-		return f.order.limit()
+		return f.order.Ordered
 	}
 	least := f.ops[feeding[0]].Good
 	for _, j := range feeding[1:] {
@@ -159,8 +159,17 @@ func (f *flow) input(op *Operation) int64 {
 	return least
 }
 
-// available is the quantity that can still be reported on an operation.
+// available is the quantity that is still to be reported on an operation.
 func (f *flow) available(op *Operation) int64 { return f.input(op) - op.used() }
+
+// most is the largest quantity that may still be reported on an operation: what is available and, where pieces enter
+// the order, what its tolerance adds.
+func (f *flow) most(op *Operation) int64 {
+	if len(f.before(f.index(op))) == 0 {
+		return f.order.limit() - op.used()
+	}
+	return f.available(op)
+}
 
 // fed tells whether an operation may start as far as its predecessors go: in a flow they have given it something, for a
 // batch they are completed.

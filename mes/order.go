@@ -492,7 +492,7 @@ func (c *SplitOrder) decide(d *Decision) error {
 			return err
 		}
 		for _, op := range flow.ops {
-			if left := flow.available(op); left < 0 {
+			if flow.most(op) < 0 {
 				return refuse("operation %d has already used more than %d of order %s; split off less", op.Seq, o.Ordered, o.Number)
 			}
 			op.Planned = o.Ordered

@@ -199,7 +199,7 @@ func (d *Decision) reportable(f *flow, op *Operation, s *Session, c *ReportJob, 
 	for _, p := range c.Review {
 		review += p.Quantity
 	}
-	left := f.available(op)
+	left := f.most(op)
 	switch {
 	case leaves > left:
 		return d.gate("over_available", "%d are reported and %d are available at operation %d; report the operation before it first", leaves, max(left, 0), op.Seq)
@@ -316,7 +316,7 @@ func (f *flow) sound() error {
 		if min(op.Good, op.Scrap, op.Rework, op.Review) < 0 {
 			return refuse("operation %d would come below zero", op.Seq)
 		}
-		if f.available(op) < 0 && !f.historic() {
+		if f.most(op) < 0 && !f.historic() {
 			return refuse("operation %d has already used %d and would have received only %d; correct that operation first", op.Seq, op.used(), f.input(op))
 		}
 	}
