@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (c *SetCredential) decide(d *Decision) error {
 	}
 	p, err := d.Person(c.Person)
 	if err != nil {
+		return err
+	}
+	if err := d.mayEmpower(p.Grants); err != nil {
 		return err
 	}
 	id := CredentialID(p.ID, c.Kind)
@@ -108,6 +112,11 @@ func (c *IssueKey) decide(d *Decision) error {
 	if c.Hash == "" {
 		return invalid("hash", "the hash is missing")
 	}
+	if _, err := d.Key(c.ID); err == nil {
+		return refuse("key %s is known already; make another", c.ID)
+	} else if ErrorCode(err) != NotFound {
+		return err
+	}
 	k := &Key{ID: c.ID, Kind: c.Kind, Name: c.Name, Grants: c.Grants, Hash: c.Hash, CreatedAt: d.Now, Revoked: c.Revoked}
 	switch c.Kind {
 	case ByPerson:
@@ -116,11 +125,12 @@ func (c *IssueKey) decide(d *Decision) error {
 			return err
 		}
 		k.Person, k.Grants = p.ID, nil
+		if err := d.mayEmpower(p.Grants); err != nil {
+			return err
+		}
 	case ByMachine, ByProgram:
-		for _, g := range c.Grants {
-			if _, ok := Roles[g.Role]; !ok || g.Role == Setup || g.Role == Kiosk {
-				return invalid("grants", "there is no role %q for keys", g.Role)
-			}
+		if err := firstError(checkGrants(c.Grants, "keys"), d.mayEmpower(c.Grants)); err != nil {
+			return err
 		}
 	default:
 		return invalid("kind", "kind must be person, machine or program")
@@ -148,6 +158,9 @@ func (c *RevokeKey) decide(d *Decision) error {
 		if err != nil {
 			return err
 		}
+		if err := d.mayRevoke(s.Station, s.Person, nil); err != nil {
+			return err
+		}
 		s.Revoked = true
 		d.Save(s)
 		d.about("ssh_key", s.ID, Place{})
@@ -156,10 +169,29 @@ func (c *RevokeKey) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
+	if err := d.mayRevoke("", k.Person, k.Grants); err != nil {
+		return err
+	}
 	k.Revoked = true
 	d.Save(k)
 	d.about("api_key", k.ID, Place{})
 	return nil
+}
+
+// mayRevoke lets those end a key who could have given it.
+func (d *Decision) mayRevoke(station, person ID, grants []Grant) error {
+	if station != "" {
+		_, err := d.Station(station)
+		return err
+	}
+	if person != "" {
+		p, err := d.Person(person)
+		if err != nil {
+			return err
+		}
+		grants = p.Grants
+	}
+	return d.mayEmpower(grants)
 }
 
 // An SSHKey is the public key of a station or of a person.
@@ -182,9 +214,18 @@ type AddSSHKey struct {
 }
 
 func (c *AddSSHKey) decide(d *Decision) error {
-	k := &SSHKey{ID: c.Fingerprint, PublicKey: c.PublicKey, CreatedAt: d.Now}
+	line := strings.TrimSpace(c.PublicKey) // authorized_keys lines end in a newline
+	if err := firstError(checkText("fingerprint", string(c.Fingerprint), 80), checkText("public_key", line, 2000)); err != nil {
+		return err
+	}
+	if _, err := d.SSHKey(c.Fingerprint); err == nil {
+		return refuse("the key %s is known already", c.Fingerprint)
+	} else if ErrorCode(err) != NotFound {
+		return err
+	}
+	k := &SSHKey{ID: c.Fingerprint, PublicKey: line, CreatedAt: d.Now}
 	switch {
-	case c.Fingerprint == "" || c.PublicKey == "":
+	case c.Fingerprint == "" || line == "":
 		return invalid("public_key", "the public key is missing")
 	case (c.Station == "") == (c.Person == ""):
 		return invalid("station", "say either a station or a person")
@@ -200,6 +241,9 @@ func (c *AddSSHKey) decide(d *Decision) error {
 			return err
 		}
 		k.Person = p.ID
+		if err := d.mayEmpower(p.Grants); err != nil {
+			return err
+		}
 	}
 	d.create(KindSSHKey, k.ID)
 	d.Save(k)

@@ -61,7 +61,7 @@ func (a *App) Do(ctx context.Context, actor Actor, id ID, c Command) (Receipt, e
 				level = Fresh // never refuse on what memory says
 				continue
 			}
-			if repeatable {
+			if repeatable && ErrorCode(err) != Unauthenticated {
 				if r, found := a.earlier(ctx, actor, id, digest); found != nil || r.ID != "" {
 					return r, found
 				}
@@ -134,10 +134,17 @@ func (a *App) earlier(ctx context.Context, actor Actor, id ID, digest string) (R
 	return r, nil
 }
 
+// maxGivenRefused is how many bytes of a refused command the ledger keeps as they came; of a longer one it keeps the
+// length and the digest.
+const maxGivenRefused = 16_384
+
 // refused records a refusal and gives it back. A refusal that cannot be recorded is still a refusal: nothing was done.
 func (a *App) refused(ctx context.Context, d *Decision, given json.RawMessage, cause error) error {
 	if code := ErrorCode(cause); code == Unavailable || code == Internal {
 		return cause
+	}
+	if len(given) > maxGivenRefused {
+		given, _ = json.Marshal(map[string]any{"bytes": len(given), "digest": digestOf(d.spec.Name, given)})
 	}
 	entry, err := d.entry(NotDone, ErrorCode(cause), ErrorMessage(cause), Detail{Given: given})
 	if err == nil {
@@ -152,7 +159,7 @@ func (a *App) refused(ctx context.Context, d *Decision, given json.RawMessage, c
 // Refuse records that somebody was turned away before any command: a wrong PIN, an unknown badge, a bad key.
 func (a *App) Refuse(ctx context.Context, actor Actor, command, subject string, cause *Fault) error {
 	d := a.begin(ctx, actor, a.newID(), &Spec{Name: command, View: ActivityLog}, Cached)
-	d.subject = subject
+	d.subject = plain(subject, 120)
 	return a.refused(ctx, d, nil, cause)
 }
 

@@ -259,7 +259,13 @@ func setField(v reflect.Value, name, text string) error {
 	return nil
 }
 
+// worded is a field with a form of its own on command lines.
+type worded interface{ fromWord(text string) error }
+
 func parseInto(v reflect.Value, text string) error {
+	if w, ok := v.Addr().Interface().(worded); ok {
+		return w.fromWord(text)
+	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}

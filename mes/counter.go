@@ -50,7 +50,7 @@ type CountEvent struct {
 	Value    int64  `json:"value" doc:"what the counter shows" minimum:"0"`
 	Seq      int64  `json:"seq,omitempty" doc:"number of the reading, if the machine numbers them" minimum:"0"`
 	Rollover int64  `json:"rollover,omitempty" doc:"value at which the counter starts again from 0, if it does" minimum:"0"`
-	At       Stamp  `json:"at,omitempty" doc:"when; now if not said"`
+	At       Stamp  `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 	Ord      int    `json:"ord,omitempty" doc:"order of several at one moment" minimum:"0" maximum:"1000000"`
 }
 

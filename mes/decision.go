@@ -29,6 +29,7 @@ type Decision struct {
 	spec    *Spec
 	scope   Scope
 	history bool
+	old     bool // the stated time is further back than MaxBackdate
 	odd     []Oddity
 	loaded  map[ref]*held
 	saved   []ref // in the order they were first saved
@@ -101,6 +102,9 @@ func load[T any, P interface {
 		return h.record.(P), nil
 	}
 	stored, err := get(d.ctx, d.level, id)
+	if ErrorCode(err) == NotFound {
+		return nil, notFound(nameOf[kind], id) // in the same words as what is out of scope
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +122,19 @@ func load[T any, P interface {
 	return p, nil
 }
 
+// nameOf says what people call a kind of thing.
+var nameOf = map[Kind]string{
+	KindEquipment: "equipment", KindProduct: "product", KindRevision: "revision", KindOrder: "order", KindOperation: "operation",
+	KindSession: "session", KindReport: "report", KindEngagement: "engagement", KindPerson: "person", KindStation: "station",
+	KindCredential: "credential", KindKey: "key", KindSSHKey: "key", KindSignIn: "sign-in", KindCounter: "counter",
+}
+
+// exists tells whether the store has a record that the decision has read, in scope or not.
+func (d *Decision) exists(kind Kind, id ID) bool {
+	h := d.loaded[ref{kind, id}]
+	return h != nil && h.was > 0
+}
+
 // covers tells whether the command's verb holds at a place.
 func (d *Decision) covers(p Place) bool { return d.scope.Covers(p) }
 
@@ -133,11 +150,16 @@ func (d *Decision) within(p Place, what string, id ID) error {
 // is done with them is checked at the order or the operation.
 
 func (d *Decision) Equipment(code ID) (*Equipment, error) {
-	e, err := load(d, KindEquipment, code, d.store.Equipment)
+	e, err := d.anyEquipment(code)
 	if err == nil && !d.covers(e.Place()) {
 		return nil, notFound("equipment", code)
 	}
 	return e, err
+}
+
+// anyEquipment gives equipment that something already allowed refers to.
+func (d *Decision) anyEquipment(code ID) (*Equipment, error) {
+	return load(d, KindEquipment, code, d.store.Equipment)
 }
 
 func (d *Decision) Product(code ID) (*Product, error) {
@@ -160,6 +182,9 @@ func (d *Decision) Order(ref ID) (*Order, error) {
 	}
 	if !d.covers(o.Place()) {
 		return nil, notFound("order", ref)
+	}
+	if err := d.entitled(o.Place()); err != nil {
+		return nil, err
 	}
 	d.about("work_order", o.ID, o.Place())
 	return o, nil
@@ -190,7 +215,11 @@ func (d *Decision) Person(ref ID) (*Person, error) {
 	return load(d, KindPerson, ref, d.store.Person)
 }
 func (d *Decision) Station(code ID) (*Station, error) {
-	return load(d, KindStation, code, d.store.Station)
+	s, err := load(d, KindStation, code, d.store.Station)
+	if err == nil && !d.covers(s.Place()) {
+		return nil, notFound("station", code)
+	}
+	return s, err
 }
 func (d *Decision) Credential(id ID) (*Credential, error) {
 	return load(d, KindCredential, id, d.store.Credential)
@@ -232,10 +261,20 @@ func (d *Decision) occurred(at Stamp) (time.Time, error) {
 	if t.After(d.Now.Add(MaxSkew)) {
 		return t, invalid("at", "the time is %s ahead of the server; check the clock", t.Sub(d.Now).Round(time.Second))
 	}
-	if t.Before(d.Now.Add(-MaxBackdate)) && len(d.Actor.Scope(Supervise)) == 0 && len(d.Actor.Scope(RecordHistory)) == 0 {
-		return t, refuse("the time is more than %d hours back; a supervisor must record it", int(MaxBackdate.Hours()))
-	}
+	d.old = t.Before(d.Now.Add(-MaxBackdate))
 	return t, nil
+}
+
+// entitled refuses a time far back and history where the actor has no authority for it: having it elsewhere is not
+// enough.
+func (d *Decision) entitled(p Place) error {
+	switch records := d.Actor.May(RecordHistory, p); {
+	case d.history && !records:
+		return Faultf(Denied, "only a historian may record history here; leave out history")
+	case d.old && !records && !d.Actor.May(Supervise, p):
+		return refuse("the time is more than %d hours back; a supervisor must record it", int(MaxBackdate.Hours()))
+	}
+	return nil
 }
 
 // change is what the decision comes to: the receipt, the ledger entry, the expectations and the rows.

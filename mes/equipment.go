@@ -2,6 +2,7 @@ package mes
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 )
@@ -76,8 +77,14 @@ func (c *DefineEquipment) decide(d *Decision) error {
 	if _, err := loadZone(c.TimeZone); err != nil {
 		return invalid("time_zone", "%q is not a time zone; use a name like Europe/Berlin", c.TimeZone)
 	}
-	if c.Capacity < 0 || c.TimeoutS < 0 || c.MicrostopS < 0 {
-		return invalid("capacity", "capacity, timeout_s and microstop_s cannot be negative")
+	if c.Capacity < 0 || c.Capacity > 100 {
+		return invalid("capacity", "capacity goes from 1 to 100 job sessions")
+	}
+	if c.TimeoutS < 0 || c.TimeoutS > 86_400 || c.MicrostopS < 0 || c.MicrostopS > 86_400 {
+		return invalid("timeout_s", "timeout_s and microstop_s go from 0 to 86400 seconds")
+	}
+	if len(c.Classes) > 20 {
+		return invalid("classes", "a machine has at most 20 equipment classes")
 	}
 	for _, class := range c.Classes {
 		if err := checkCode("classes", ID(class)); err != nil {
@@ -104,11 +111,13 @@ func (c *DefineEquipment) decide(d *Decision) error {
 	} else if len(allowed) > 0 && !slices.Contains(allowed, "") {
 		return invalid("parent", "say which equipment the %s belongs to", c.Level)
 	}
-	if err := d.within(e.Place(), "equipment", c.Code); err != nil {
-		return err
+	if !d.scope.spans(e.Place()) {
+		return Faultf(Denied, "you may not define a %s here; ask who looks after the whole of it", c.Level)
 	}
 	known, err := d.store.Equipment(d.ctx, d.level, c.Code)
 	switch {
+	case err == nil && !d.covers(known.Place()):
+		return refuse("code %s is taken; choose another", c.Code)
 	case err == nil && (known.Level != c.Level || known.Parent != c.Parent):
 		return refuse("%s is a %s below %q and cannot move; define another code", c.Code, known.Level, known.Parent)
 	case err == nil:
@@ -131,6 +140,9 @@ func (c *DefineEquipment) decide(d *Decision) error {
 func loadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
+	}
+	if name == "Local" {
+		return nil, errors.New("the zone of this computer has no name of its own")
 	}
 	return time.LoadLocation(name)
 }

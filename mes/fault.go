@@ -3,6 +3,7 @@ package mes
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Code says what kind of trouble a [Fault] is. There are few, and each maps to one HTTP status and one exit status.
@@ -35,9 +36,29 @@ func (f *Fault) Error() string { return f.Message }
 // Unwrap gives the cause that led to the fault.
 func (f *Fault) Unwrap() error { return f.cause }
 
-// Faultf makes a fault with a formatted message.
+// Faultf makes a fault with a formatted message. What somebody typed may be quoted in it: it is made plain and kept
+// short, because messages end up on other people's terminals.
 func Faultf(code Code, format string, args ...any) *Fault {
-	return &Fault{Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Fault{Code: code, Message: plain(fmt.Sprintf(format, args...), maxMessage)}
+}
+
+// maxMessage is how many characters of a message are kept.
+const maxMessage = 400
+
+// plain puts a mark in the place of every character that does something to a terminal instead of being seen, and ends
+// the text after a number of characters.
+func plain(text string, most int) string {
+	n := 0
+	end := strings.IndexFunc(text, func(rune) bool { n++; return n > most })
+	if end >= 0 {
+		text = text[:end] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if hidden(r) {
+			return '·'
+		}
+		return r
+	}, text)
 }
 
 // FaultFrom makes a fault that keeps the error behind it for the log.

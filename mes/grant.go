@@ -107,6 +107,54 @@ func (s Scope) Covers(p Place) bool {
 	return false
 }
 
+// reaches tells whether any grant of the scope is as wide as the given one or wider. Who gives rights can give only
+// what is within their own reach.
+func (s Scope) reaches(g Grant) bool {
+	as := func(own, given string) bool { return own == "" || own == given }
+	return slices.ContainsFunc(s, func(o Grant) bool {
+		return as(string(o.Site), string(g.Site)) && as(string(o.Line), string(g.Line)) && as(o.Family, g.Family) &&
+			as(o.Operation, g.Operation) && as(string(o.Machine), string(g.Machine))
+	})
+}
+
+// spans tells whether any grant of the scope holds the whole of a node of the plant: a grant for a line does not hold
+// the site above it, although it covers what has no line.
+func (s Scope) spans(p Place) bool {
+	return s.reaches(Grant{Site: p.Site, Line: p.Line, Machine: p.Machine})
+}
+
+// checkGrants refuses grants of roles that nobody can be given, and scopes that are no codes.
+func checkGrants(grants []Grant, to string) error {
+	if len(grants) > 50 {
+		return invalid("grants", "at most 50 grants")
+	}
+	for _, g := range grants {
+		if _, ok := Roles[g.Role]; !ok || g.Role == Setup || g.Role == Kiosk {
+			return invalid("grants", "there is no role %q for %s", g.Role, to)
+		}
+		for _, code := range []ID{g.Site, g.Line, ID(g.Family), ID(g.Operation), g.Machine} {
+			if code == "" {
+				continue
+			}
+			if err := checkCode("grants", code); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mayEmpower refuses to give rights, or a way to use them, beyond the actor's own reach.
+func (d *Decision) mayEmpower(grants []Grant) error {
+	reach := d.Actor.Scope(ManageAccess)
+	for _, g := range grants {
+		if !reach.reaches(g) {
+			return Faultf(Denied, "this gives rights beyond those that you manage; ask who manages access for all of them")
+		}
+	}
+	return nil
+}
+
 // Everywhere tells whether the scope has no limit.
 func (s Scope) Everywhere() bool {
 	for _, g := range s {

@@ -102,13 +102,20 @@ func (c *UnholdOrder) decide(d *Decision) error {
 		if op.State != OpHeld {
 			return refuse("operation %d %s is %s, not held", op.Seq, op.Name, op.State)
 		}
-		if err := d.owns(op.Hold); err != nil {
+		switch f.order.State {
+		case OrderCompleted, OrderClosed, OrderCancelled:
+			return refuse("order %s is %s; nothing under it changes any more", f.order.Number, f.order.State)
+		}
+		if err := d.owns(op.Hold, op.Place()); err != nil {
 			return err
 		}
 		op.State, op.HeldFrom, op.Hold = op.HeldFrom, "", Hold{}
 		d.Save(op)
+		if err := d.settle(f.order); err != nil {
+			return err
+		}
 		d.operation(f, op)
-		return d.settle(f.order)
+		return nil
 	}
 	o, err := d.Order(c.Order)
 	if err != nil {
@@ -117,7 +124,7 @@ func (c *UnholdOrder) decide(d *Decision) error {
 	if o.State != OrderHeld {
 		return refuse("order %s is %s, not held", o.Number, o.State)
 	}
-	if err := d.owns(o.Hold); err != nil {
+	if err := d.owns(o.Hold, o.Place()); err != nil {
 		return err
 	}
 	o.State, o.HeldFrom, o.Hold = o.HeldFrom, "", Hold{}
@@ -126,8 +133,9 @@ func (c *UnholdOrder) decide(d *Decision) error {
 	return nil
 }
 
-func (d *Decision) owns(h Hold) error {
-	if !d.Actor.Has(h.Owner) {
+// owns tells whether the actor holds the role that owns a hold, at the place where it is.
+func (d *Decision) owns(h Hold, p Place) error {
+	if !slices.ContainsFunc(d.Actor.Grants, func(g Grant) bool { return g.Role == h.Owner && g.Covers(p) }) {
 		return refuse("this hold belongs to %s; somebody with that role must release it", h.Owner)
 	}
 	return nil
@@ -155,10 +163,19 @@ func (d *Decision) pauseOperation(op *Operation, reason string) error {
 			return err
 		}
 		if s.State == SessionRunning {
-			if err := d.pauseSession(op, s, d.Now, reason); err != nil {
+			if err := d.pauseSession(op, s, later(d.Now, s.lasting()), reason); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// later gives the later of two moments. A session may have been stated to begin a little ahead of the server's clock,
+// and must not keep others from stopping the work now.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -69,6 +69,25 @@ func (s *Session) Worked(now time.Time) time.Duration {
 	return end.Sub(s.From) - time.Duration(s.PausedMS)*time.Millisecond
 }
 
+// lasting is the first moment at which the session can pause or end: it cannot have paused for longer than it lasted.
+func (s *Session) lasting() time.Time {
+	if s.State == SessionPaused {
+		return s.PausedAt
+	}
+	return s.From.Add(time.Duration(s.PausedMS) * time.Millisecond)
+}
+
+// after refuses a pause or an end of the session before what is known of it.
+func (s *Session) after(at time.Time) error {
+	switch {
+	case at.Before(s.From):
+		return refuse("the session began at %s; it cannot pause or end before that", s.From.Format(time.RFC3339))
+	case at.Before(s.lasting()):
+		return refuse("the session was under way or paused until %s; it cannot pause or end before that", s.lasting().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // An Engagement is who (a person) or what (a machine) has job sessions running right now. It is one record each, so
 // that two nodes cannot start two sessions for the same hands.
 type Engagement struct {
@@ -107,7 +126,7 @@ func (d *Decision) engage(s *Session) error {
 	if s.Machine == "" {
 		return nil
 	}
-	machine, err := d.Equipment(s.Machine)
+	machine, err := d.anyEquipment(s.Machine)
 	if err != nil {
 		return err
 	}
@@ -153,8 +172,8 @@ func without(list []ID, id ID) []ID {
 
 // pauseSession stops the clock of a running session.
 func (d *Decision) pauseSession(op *Operation, s *Session, at time.Time, reason string) error {
-	if at.Before(s.From) {
-		return refuse("the session began at %s; it cannot pause before that", s.From.Format(time.RFC3339))
+	if err := s.after(at); err != nil {
+		return err
 	}
 	s.State, s.PausedAt, s.Reason = SessionPaused, at, reason
 	d.Save(s)
@@ -175,8 +194,8 @@ func (d *Decision) closeSession(op *Operation, id ID, at time.Time) error {
 	if s.State == SessionStopped {
 		return refuse("session %s was stopped at %s", s.ID, s.To.Format(time.RFC3339))
 	}
-	if at.Before(s.From) {
-		return refuse("the session began at %s; it cannot end before that", s.From.Format(time.RFC3339))
+	if err := s.after(at); err != nil {
+		return err
 	}
 	if s.State == SessionPaused {
 		s.PausedMS += at.Sub(s.PausedAt).Milliseconds()
@@ -229,7 +248,7 @@ func (d *Decision) ownSession(op *Operation, session, person ID) (*Session, erro
 			continue
 		}
 		if found != nil {
-			return nil, invalid("session", "%s has more than one open session here; say which", who.Name)
+			return nil, refuse("%s has more than one open session here; say which", who.Name)
 		}
 		found = s
 	}
@@ -273,7 +292,7 @@ type StartJob struct {
 	WithSetup bool        `json:"with_setup,omitempty" doc:"the setup is done in the same stretch"`
 	Machine   ID          `json:"machine,omitempty" doc:"code of the machine, if one is used"`
 	Person    ID          `json:"person,omitempty" doc:"badge of who works, if not who asks"`
-	At        Stamp       `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp       `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 	History   bool        `json:"history,omitempty" doc:"this happened before gemba was there; needs the historian role"`
 }
 
@@ -357,6 +376,11 @@ func (d *Decision) startable(f *flow, op *Operation, kind SessionKind, person *P
 	default:
 		return refuse("operation %d %s is %s; nothing more is started on it", op.Seq, op.Name, op.State)
 	}
+	if op.State != OpWaiting && kind == RunWork && !f.fed(op) { // it was set up early, or what fed it was taken back
+		if err := d.gate("not_ready", "operation %d %s waits for the operation before it; nothing is reported there now", op.Seq, op.Name); err != nil {
+			return err
+		}
+	}
 	r := &f.order.Snapshot.Routing[f.index(op)]
 	if kind == ReworkWork && op.Rework <= op.Reworked {
 		if err := d.gate("no_rework", "nothing of operation %d was sent to rework", op.Seq); err != nil {
@@ -392,17 +416,23 @@ func (d *Decision) useMachine(s *Session, op *Operation, code ID, at time.Time) 
 	if m.Line != op.Line && (op.Class == "" || !m.inClass(op.Class)) {
 		return refuse("machine %s does not belong to %s; use a machine of that line or class", m.ID, op.Line)
 	}
-	state, err := d.store.StateAt(d.ctx, m.ID, at)
-	if err != nil && ErrorCode(err) != NotFound {
+	if err := d.machineUp(m.ID, at); err != nil {
 		return err
-	}
-	if err == nil && state.State == MachineDown {
-		if err := d.gate("machine_down", "machine %s is down since %s; use another one or get it running first", m.ID, state.At.Format(time.RFC3339)); err != nil {
-			return err
-		}
 	}
 	s.Machine = m.ID
 	return nil
+}
+
+// machineUp is the gate that no work begins or goes on at a machine that is down.
+func (d *Decision) machineUp(machine ID, at time.Time) error {
+	state, err := d.store.StateAt(d.ctx, machine, at)
+	if ErrorCode(err) == NotFound {
+		return nil
+	}
+	if err != nil || state.State != MachineDown {
+		return err
+	}
+	return d.gate("machine_down", "machine %s is down since %s; use another one or get it running first", machine, state.At.Format(time.RFC3339))
 }
 
 // PauseJob stops the clock of a session.
@@ -411,7 +441,7 @@ type PauseJob struct {
 	Operation string `json:"operation" doc:"number or code of the operation"`
 	Session   ID     `json:"session,omitempty" doc:"which session; your own if not said"`
 	Reason    string `json:"reason,omitempty" doc:"why" maxLength:"200"`
-	At        Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 }
 
 func (c *PauseJob) decide(d *Decision) error {
@@ -446,7 +476,7 @@ type ResumeJob struct {
 	Order     ID     `json:"order" doc:"number or id of the work order"`
 	Operation string `json:"operation" doc:"number or code of the operation"`
 	Session   ID     `json:"session,omitempty" doc:"which session; your own if not said"`
-	At        Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 }
 
 func (c *ResumeJob) decide(d *Decision) error {
@@ -474,6 +504,11 @@ func (c *ResumeJob) decide(d *Decision) error {
 	if at.Before(s.PausedAt) {
 		return refuse("the session was paused at %s; it cannot resume before that", s.PausedAt.Format(time.RFC3339))
 	}
+	if s.Machine != "" {
+		if err := d.machineUp(s.Machine, at); err != nil {
+			return err
+		}
+	}
 	if err := d.engage(s); err != nil {
 		return err
 	}
@@ -492,7 +527,7 @@ type StopJob struct {
 	Order     ID     `json:"order" doc:"number or id of the work order"`
 	Operation string `json:"operation" doc:"number or code of the operation"`
 	Session   ID     `json:"session,omitempty" doc:"which session; your own if not said"`
-	At        Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 	History   bool   `json:"history,omitempty" doc:"this happened before gemba was there; needs the historian role"`
 }
 

@@ -87,7 +87,7 @@ type Interval struct {
 type StateEvent struct {
 	Machine ID               `json:"machine,omitempty" doc:"code of the machine, if not said for the whole batch"`
 	State   MachineCondition `json:"state" enum:"running,setup,waiting,held,down,idle,planned,unknown" doc:"what it became"`
-	At      Stamp            `json:"at,omitempty" doc:"when; now if not said"`
+	At      Stamp            `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 	Ord     int              `json:"ord,omitempty" doc:"order of several at one moment" minimum:"0" maximum:"1000000"`
 	Reason  string           `json:"reason,omitempty" doc:"why" maxLength:"200"`
 	Raw     string           `json:"raw,omitempty" doc:"the machine's own word" maxLength:"200"`
@@ -97,7 +97,7 @@ type StateEvent struct {
 type SampleEvent struct {
 	Machine ID       `json:"machine,omitempty" doc:"code of the machine, if not said for the whole batch"`
 	Tag     string   `json:"tag" doc:"name of the value" maxLength:"80"`
-	At      Stamp    `json:"at,omitempty" doc:"when; now if not said"`
+	At      Stamp    `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 	Ord     int      `json:"ord,omitempty" doc:"order of several at one moment" minimum:"0" maximum:"1000000"`
 	Value   *float64 `json:"value,omitempty" doc:"the number"`
 	Text    string   `json:"text,omitempty" doc:"or the text" maxLength:"1000"`
@@ -107,7 +107,7 @@ type SampleEvent struct {
 type AlarmEvent struct {
 	Machine   ID     `json:"machine,omitempty" doc:"code of the machine, if not said for the whole batch"`
 	Key       string `json:"key" doc:"name of the condition" maxLength:"80"`
-	At        Stamp  `json:"at,omitempty" doc:"when; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 	Ord       int    `json:"ord,omitempty" doc:"order of several at one moment" minimum:"0" maximum:"1000000"`
 	Level     string `json:"level" enum:"normal,warning,fault,unavailable" doc:"what it became"`
 	Code      string `json:"code,omitempty" doc:"the machine's code" maxLength:"80"`
@@ -120,7 +120,7 @@ type AlarmEvent struct {
 type SetMachineState struct {
 	Machine ID               `json:"machine" doc:"code of the machine"`
 	State   MachineCondition `json:"state" enum:"running,setup,waiting,held,down,idle,planned,unknown" doc:"what it became"`
-	At      Stamp            `json:"at,omitempty" doc:"when; now if not said"`
+	At      Stamp            `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 	Reason  string           `json:"reason,omitempty" doc:"why" maxLength:"200"`
 	Raw     string           `json:"raw,omitempty" doc:"the machine's own word" maxLength:"200"`
 }
@@ -137,7 +137,7 @@ type CountMachine struct {
 	Value    int64  `json:"value" doc:"what the counter shows" minimum:"0"`
 	Seq      int64  `json:"seq,omitempty" doc:"number of the reading, if the machine numbers them" minimum:"0"`
 	Rollover int64  `json:"rollover,omitempty" doc:"value at which the counter starts again from 0, if it does" minimum:"0"`
-	At       Stamp  `json:"at,omitempty" doc:"when; now if not said"`
+	At       Stamp  `json:"at,omitempty,omitzero" doc:"when; now if not said"`
 }
 
 func (c *CountMachine) decide(d *Decision) error {

@@ -2,6 +2,8 @@ package mes
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -75,7 +77,7 @@ func (d *Decision) planOperation(o *Order, r *RoutingOperation) (*Operation, err
 	if err != nil {
 		return nil, err
 	}
-	line, err := d.Equipment(r.Line)
+	line, err := d.anyEquipment(r.Line)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +173,20 @@ func (f *flow) most(op *Operation) int64 {
 	return f.available(op)
 }
 
+// starved tells whether an operation that never began has nothing to wait for: all that feeds it is done, and gave
+// nothing.
+func (f *flow) starved(op *Operation) bool {
+	if op.State != OpWaiting || f.input(op) > 0 {
+		return false
+	}
+	for _, j := range f.before(f.index(op)) {
+		if f.ops[j].State != OpCompleted {
+			return false
+		}
+	}
+	return true
+}
+
 // fed tells whether an operation may start as far as its predecessors go: in a flow they have given it something, for a
 // batch they are completed.
 func (f *flow) fed(op *Operation) bool {
@@ -239,23 +255,51 @@ func (d *Decision) find(order ID, operation string) (*flow, *Operation, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var found *Operation
+	var seen []*Operation // of those in scope
 	for _, op := range f.ops {
-		if fmt.Sprint(op.Seq) == operation || op.Code == operation || string(op.ID) == operation {
-			if found != nil {
-				return nil, nil, invalid("operation", "order %s has more than one operation %s; say its number, like %d", o.Number, operation, op.Seq)
-			}
-			found = op
+		if d.covers(op.Place()) {
+			seen = append(seen, op)
 		}
 	}
-	if found == nil && len(f.ops) == 0 {
+	switch {
+	case len(seen) == 0 && !d.covers(o.Place()):
+		return nil, nil, notFound("order", order)
+	case len(f.ops) == 0:
 		return nil, nil, o.live()
 	}
-	if found == nil || !d.covers(found.Place()) {
+	found, err := pick(seen, operation)
+	if err != nil {
+		return nil, nil, err
+	}
+	if found == nil {
 		return nil, nil, Faultf(NotFound, "order %s has no operation %s here", o.Number, operation)
+	}
+	if err := d.entitled(found.Place()); err != nil {
+		return nil, nil, err
 	}
 	d.about("work_order", o.ID, found.Place())
 	return f, found, nil
+}
+
+// pick chooses an operation by its id or number, or else by its code; nil when there is none. A number always means the
+// operation of that number, whatever the codes of others are.
+func pick(ops []*Operation, name string) (*Operation, error) {
+	for _, op := range ops {
+		if string(op.ID) == name || strconv.Itoa(op.Seq) == name {
+			return op, nil
+		}
+	}
+	var found *Operation
+	for _, op := range ops {
+		if op.Code != name {
+			continue
+		}
+		if found != nil {
+			return nil, invalid("operation", "there is more than one operation %s; say its number, like %d", name, op.Seq)
+		}
+		found = op
+	}
+	return found, nil
 }
 
 // CompleteJob says that an operation of an order is done.
@@ -263,7 +307,7 @@ type CompleteJob struct {
 	Order     ID     `json:"order" doc:"number or id of the work order"`
 	Operation string `json:"operation" doc:"number or code of the operation"`
 	Reason    string `json:"reason,omitempty" doc:"why less was made than came in" maxLength:"200"`
-	At        Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 }
 
 func (c *CompleteJob) decide(d *Decision) error {
@@ -289,7 +333,11 @@ func (c *CompleteJob) decide(d *Decision) error {
 			return refuse("operation %d %s is %s and may still hand on pieces; complete it first", p.Seq, p.Name, p.State)
 		}
 	}
-	if left := f.available(op); left > 0 && op.Good < f.order.least() && c.Reason == "" {
+	explained := strings.TrimSpace(c.Reason) != ""
+	if away := op.Rework - op.Reworked; away > 0 && !explained {
+		return refuse("%d %s of operation %d are still in rework; report them, or give a reason to complete it without them", away, f.order.Unit, op.Seq)
+	}
+	if left := f.available(op); left > 0 && op.Good < f.order.least() && !explained {
 		return refuse("%d %s are not reported yet; report them, or give a reason to complete operation %d with less", left, f.order.Unit, op.Seq)
 	}
 	for _, id := range op.Sessions {
@@ -347,5 +395,5 @@ func (d *Decision) operation(f *flow, op *Operation) {
 	d.Give("number", f.order.Number)
 	d.Give("operation", op.Seq)
 	d.Give("state", op.State)
-	d.Give("available", f.available(op))
+	d.Give("available", max(f.available(op), 0))
 }

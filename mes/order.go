@@ -3,6 +3,7 @@ package mes
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -107,8 +108,8 @@ type CreateOrder struct {
 	Quantity     int64  `json:"quantity" doc:"how many are ordered" minimum:"1" maximum:"1000000000"`
 	Tolerance    int    `json:"tolerance,omitempty" doc:"percent that may be made too much, or be missing without a reason" minimum:"0" maximum:"100"`
 	Priority     int    `json:"priority,omitempty" doc:"1 first to 9 last, 5 if not said" minimum:"0" maximum:"9"`
-	Due          Stamp  `json:"due,omitempty" doc:"when it must be ready"`
-	PlannedStart Stamp  `json:"planned_start,omitempty" doc:"when work begins; now if not said"`
+	Due          Stamp  `json:"due,omitempty,omitzero" doc:"when it must be ready"`
+	PlannedStart Stamp  `json:"planned_start,omitempty,omitzero" doc:"when work begins; now if not said"`
 }
 
 func (c *CreateOrder) decide(d *Decision) error {
@@ -202,7 +203,7 @@ func shortOf(id ID) string {
 // ReleaseOrder hands a draft order to the floor and freezes what it is made from.
 type ReleaseOrder struct {
 	Order ID    `json:"order" doc:"number or id of the work order"`
-	At    Stamp `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At    Stamp `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 }
 
 func (c *ReleaseOrder) decide(d *Decision) error {
@@ -251,10 +252,10 @@ func (c *UnreleaseOrder) decide(d *Decision) error {
 		return err
 	}
 	for _, op := range ops {
-		if op.State == OpSkipped || op.State == OpHeld {
-			return refuse("operation %d of order %s is %s; an order that was worked on stays released", op.Seq, o.Number, op.State)
+		if op.State == OpHeld {
+			return refuse("operation %d of order %s is held; release the hold first", op.Seq, o.Number)
 		}
-		op.State = OpWaiting
+		op.State, op.Reason, op.CompletedAt = OpWaiting, "", time.Time{} // a skip is decided again at the next release
 		d.Save(op)
 	}
 	o.State, o.ReleasedAt = OrderDraft, time.Time{}
@@ -312,7 +313,7 @@ func (c *ResumeOrder) decide(d *Decision) error {
 type CompleteOrder struct {
 	Order       ID     `json:"order" doc:"number or id of the work order"`
 	ShortReason string `json:"short_reason,omitempty" doc:"why less was made than ordered" maxLength:"200"`
-	At          Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At          Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 }
 
 func (c *CompleteOrder) decide(d *Decision) error {
@@ -334,14 +335,22 @@ func (c *CompleteOrder) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
+	explained := strings.TrimSpace(c.ShortReason) != ""
 	for _, op := range flow.ops {
-		if op.State != OpCompleted && op.State != OpSkipped {
+		switch {
+		case op.State == OpCompleted || op.State == OpSkipped:
+		case !flow.starved(op):
 			return refuse("operation %d %s is %s; complete or skip it first", op.Seq, op.Name, op.State)
+		case !explained:
+			return refuse("operation %d %s was given nothing to work on; give a short_reason to complete the order without it", op.Seq, op.Name)
+		default:
+			op.State, op.Reason, op.CompletedAt = OpCompleted, c.ShortReason, at
+			d.Save(op)
 		}
 	}
 	o.Good = flow.good()
 	o.Short, o.Over = max(o.Ordered-o.Good, 0), max(o.Good-o.Ordered, 0)
-	if o.Good < o.least() && c.ShortReason == "" {
+	if o.Good < o.least() && !explained {
 		return refuse("%d of %d %s are good; give a short_reason to complete the order with less", o.Good, o.Ordered, o.Unit)
 	}
 	if o.Good > o.limit() {
@@ -417,7 +426,11 @@ func (c *CancelOrder) decide(d *Decision) error {
 			return refuse("operation %d has reports; complete order %s short instead", op.Seq, o.Number)
 		}
 		for _, id := range op.Sessions {
-			if err := d.closeSession(op, id, d.Now); err != nil {
+			s, err := d.Session(id)
+			if err != nil {
+				return err
+			}
+			if err := d.closeSession(op, id, later(d.Now, s.lasting())); err != nil {
 				return err
 			}
 		}
@@ -448,7 +461,17 @@ func (c *ReopenOrder) decide(d *Decision) error {
 	o.State, o.CompletedAt, o.Good, o.Short, o.Over, o.ShortReason, o.SignedBy = OrderInProgress, time.Time{}, 0, 0, 0, "", ""
 	d.Save(o)
 	d.order(o)
-	return nil
+	flow, err := d.flow(o)
+	if err != nil {
+		return err
+	}
+	for _, op := range flow.ops {
+		if op.State == OpCompleted && op.StartedAt.IsZero() { // closed with the order because nothing had reached it
+			op.State, op.Reason, op.CompletedAt = OpWaiting, "", time.Time{}
+			d.Save(op)
+		}
+	}
+	return d.settle(o)
 }
 
 // SplitOrder moves part of an order that nobody has worked on yet into an order of its own.
@@ -546,7 +569,7 @@ func (d *Decision) splitNumber(o *Order, wanted string) (string, error) {
 type ReprioritiseOrder struct {
 	Order    ID    `json:"order" doc:"number or id of the work order"`
 	Priority int   `json:"priority" doc:"1 first to 9 last" minimum:"1" maximum:"9"`
-	Due      Stamp `json:"due,omitempty" doc:"new due date; unchanged if not said"`
+	Due      Stamp `json:"due,omitempty,omitzero" doc:"new due date; unchanged if not said"`
 }
 
 func (c *ReprioritiseOrder) decide(d *Decision) error {

@@ -53,10 +53,16 @@ func (c *RegisterPerson) decide(d *Decision) error {
 	if c.Tending < 0 || c.Tending > 20 {
 		return invalid("tending", "tending goes from 1 to 20")
 	}
-	for _, g := range c.Grants {
-		if _, ok := Roles[g.Role]; !ok || g.Role == Setup || g.Role == Kiosk {
-			return invalid("grants", "there is no role %q for people", g.Role)
+	if len(c.Skills) > 50 {
+		return invalid("skills", "at most 50 skill certificates")
+	}
+	for _, s := range c.Skills {
+		if err := checkCode("skills", ID(s.Skill)); err != nil {
+			return err
 		}
+	}
+	if err := firstError(checkGrants(c.Grants, "people"), checkText("language", c.Language, 5)); err != nil {
+		return err
 	}
 	manages := len(d.Actor.Scope(ManageAccess)) > 0
 	p, err := d.Person(c.Badge)
@@ -72,6 +78,9 @@ func (c *RegisterPerson) decide(d *Decision) error {
 	}
 	p.Name, p.Skills, p.Tending, p.Language, p.Disabled = c.Name, c.Skills, max(c.Tending, 1), c.Language, c.Disabled
 	if manages {
+		if err := firstError(d.mayEmpower(p.Grants), d.mayEmpower(c.Grants)); err != nil {
+			return err
+		}
 		p.Grants = c.Grants
 	}
 	d.Save(p)

@@ -93,6 +93,32 @@ type Snapshot struct {
 	BOM      []BOMLine          `json:"bom"`
 }
 
+// Planned times beyond these are slips: a month of setup, a month for one unit.
+const maxSetupS, maxRunMS = 31 * 86_400, 31 * 86_400_000
+
+// checkBOM makes sure that a bill of material can be consumed.
+func checkBOM(lines []BOMLine, routing []RoutingOperation) error {
+	if len(lines) > 1000 {
+		return invalid("bom", "a bill of material has at most 1000 lines")
+	}
+	for _, b := range lines {
+		if err := firstError(checkCode("bom", b.Component), checkText("bom", b.Unit, 10)); err != nil {
+			return err
+		}
+		switch {
+		case b.QuantityPer <= 0 || b.QuantityPer > MaxQuantity:
+			return invalid("bom", "component %s needs a quantity from 1 to %d", b.Component, MaxQuantity)
+		case b.ScrapPercent < 0 || b.ScrapPercent > 100:
+			return invalid("bom", "component %s: scrap_percent goes from 0 to 100", b.Component)
+		case b.Tracking != "" && b.Tracking != "none" && b.Tracking != "lot" && b.Tracking != "serial":
+			return invalid("bom", "component %s: tracking is none, lot or serial", b.Component)
+		case b.Operation != 0 && !slices.ContainsFunc(routing, func(r RoutingOperation) bool { return r.Seq == b.Operation }):
+			return invalid("bom", "component %s is consumed at operation %d, which the routing does not have", b.Component, b.Operation)
+		}
+	}
+	return nil
+}
+
 // checkRouting makes sure that a routing can be worked: unique rising numbers, predecessors that come before.
 func checkRouting(routing []RoutingOperation) error {
 	if len(routing) == 0 {
@@ -111,14 +137,31 @@ func checkRouting(routing []RoutingOperation) error {
 			return invalid("routing", "operation %d comes after %d; sequence numbers must rise", r.Seq, routing[i-1].Seq)
 		case r.Line == "":
 			return invalid("routing", "operation %d has no line; say the work centre where it is done", r.Seq)
-		case r.SetupS < 0 || r.RunMS < 0:
-			return invalid("routing", "operation %d has a negative time", r.Seq)
+		case r.SetupS < 0 || r.SetupS > maxSetupS || r.RunMS < 0 || r.RunMS > maxRunMS:
+			return invalid("routing", "operation %d: setup_s goes from 0 to %d, run_ms from 0 to %d", r.Seq, maxSetupS, maxRunMS)
+		case len(r.After) > len(seen):
+			return invalid("routing", "operation %d names a predecessor twice, or one that is not earlier", r.Seq)
+		case len(r.Checks) > 20:
+			return invalid("routing", "operation %d has more than 20 checks", r.Seq)
 		}
 		if err := checkCode("routing", ID(r.Code)); err != nil {
 			return err
 		}
 		if err := needText("routing", r.Name, 80); err != nil {
 			return err
+		}
+		for _, code := range []string{r.Class, r.Skill, r.Instruction} {
+			if code == "" {
+				continue
+			}
+			if err := checkCode("routing", ID(code)); err != nil {
+				return err
+			}
+		}
+		for _, check := range r.Checks {
+			if err := needText("routing", check, 80); err != nil {
+				return err
+			}
 		}
 		for _, p := range r.After {
 			if !slices.Contains(seen, p) {
@@ -157,6 +200,9 @@ func (c *DefineProduct) decide(d *Decision) error {
 		return err
 	}
 	p, err := d.Product(c.Code)
+	if ErrorCode(err) == NotFound && d.exists(KindProduct, c.Code) {
+		return refuse("product code %s is taken; choose another", c.Code)
+	}
 	if ErrorCode(err) == NotFound {
 		p, err = &Product{ID: c.Code, Unit: c.Unit, Family: c.Family}, nil
 		d.create(KindProduct, p.ID)
@@ -180,8 +226,8 @@ func (c *DefineProduct) decide(d *Decision) error {
 type DraftRevision struct {
 	Product       ID                 `json:"product" doc:"code of the product"`
 	Rev           string             `json:"rev" doc:"revision, like A or 03" maxLength:"20"`
-	EffectiveFrom Stamp              `json:"effective_from,omitempty" doc:"from when on it holds; now if not said"`
-	EffectiveTo   Stamp              `json:"effective_to,omitempty" doc:"until when; open if not said"`
+	EffectiveFrom Stamp              `json:"effective_from,omitempty,omitzero" doc:"from when on it holds; now if not said"`
+	EffectiveTo   Stamp              `json:"effective_to,omitempty,omitzero" doc:"until when; open if not said"`
 	Routing       []RoutingOperation `json:"routing" doc:"operations in order"`
 	BOM           []BOMLine          `json:"bom,omitempty" doc:"components"`
 }
@@ -206,16 +252,8 @@ func (c *DraftRevision) decide(d *Decision) error {
 			return invalid("routing", "%s is a %s; operations are done at a work centre", line.ID, line.Level)
 		}
 	}
-	if len(c.BOM) > 1000 {
-		return invalid("bom", "a bill of material has at most 1000 lines")
-	}
-	for _, b := range c.BOM {
-		if err := checkCode("bom", b.Component); err != nil {
-			return err
-		}
-		if b.QuantityPer <= 0 || b.QuantityPer > MaxQuantity {
-			return invalid("bom", "component %s needs a quantity from 1 to %d", b.Component, MaxQuantity)
-		}
+	if err := checkBOM(c.BOM, c.Routing); err != nil {
+		return err
 	}
 	id := RevisionID(product.ID, c.Rev)
 	r, err := d.Revision(id)
@@ -297,6 +335,9 @@ func (c *ReleaseRevision) decide(d *Decision) error {
 	}
 	product, err := d.Product(c.Product)
 	if err != nil {
+		return err
+	}
+	if err := d.entitled(Place{Family: product.Family}); err != nil {
 		return err
 	}
 	return d.revise(c.Product, c.Rev, func(r *Revision) error {

@@ -138,8 +138,8 @@ func (q *ListMachines) Answer(ctx context.Context, a *App, actor Actor) (any, er
 // ShowTimeline shows the states of a machine: the last 24 hours if not said otherwise.
 type ShowTimeline struct {
 	Machine ID    `json:"machine" doc:"code of the machine"`
-	From    Stamp `json:"from,omitempty" doc:"from this time on"`
-	To      Stamp `json:"to,omitempty" doc:"until before this time"`
+	From    Stamp `json:"from,omitempty,omitzero" doc:"from this time on"`
+	To      Stamp `json:"to,omitempty,omitzero" doc:"until before this time"`
 }
 
 func (q *ShowTimeline) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
@@ -161,8 +161,8 @@ func (q *ShowTimeline) Answer(ctx context.Context, a *App, actor Actor) (any, er
 type MachineRows struct {
 	Machine ID     `json:"machine" doc:"code of the machine"`
 	Series  string `json:"series,omitempty" doc:"only this counter, tag or condition" maxLength:"80"`
-	From    Stamp  `json:"from,omitempty" doc:"from this time on"`
-	To      Stamp  `json:"to,omitempty" doc:"until before this time"`
+	From    Stamp  `json:"from,omitempty,omitzero" doc:"from this time on"`
+	To      Stamp  `json:"to,omitempty,omitzero" doc:"until before this time"`
 	After   string `json:"after,omitempty" doc:"cursor of the page before"`
 	Limit   int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
 	of      string

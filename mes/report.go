@@ -56,9 +56,9 @@ type Part struct {
 	Reason   string `json:"reason,omitempty" doc:"why" maxLength:"80"`
 }
 
-// UnmarshalText reads the command line's form.
-func (p *Part) UnmarshalText(text []byte) error {
-	quantity, reason, _ := strings.Cut(string(text), ":")
+// fromWord reads the command line's form. It is not an UnmarshalText: JSON would then take parts for texts.
+func (p *Part) fromWord(text string) error {
+	quantity, reason, _ := strings.Cut(text, ":")
 	n, err := strconv.ParseInt(quantity, 10, 64)
 	if err != nil {
 		return invalid("", "%q is not a quantity with a reason; write it like 2:DIM-OOS", text)
@@ -77,7 +77,7 @@ type ReportJob struct {
 	Rework    []Part `json:"rework,omitempty" doc:"pieces sent to rework, with reasons" maxItems:"20"`
 	Review    []Part `json:"review,omitempty" doc:"pieces set aside for review, with reasons" maxItems:"20"`
 	Lot       string `json:"lot,omitempty" doc:"lot that they belong to" maxLength:"40"`
-	At        Stamp  `json:"at,omitempty" doc:"when it happened; now if not said"`
+	At        Stamp  `json:"at,omitempty,omitzero" doc:"when it happened; now if not said"`
 	History   bool   `json:"history,omitempty" doc:"this happened before gemba was there; needs the historian role"`
 }
 
@@ -126,6 +126,9 @@ func (c *ReportJob) decide(d *Decision) error {
 			add(kind, p.Quantity, p.Reason)
 		}
 	}
+	if max(op.Good, op.Scrap, op.Rework, op.Review, op.Reworked) > maxTotal {
+		return refuse("operation %d would come to more than %d pieces; check the quantity", op.Seq, int64(maxTotal))
+	}
 	d.Save(op)
 	d.Give("session", s.ID)
 	d.Give("reports", ids)
@@ -135,6 +138,9 @@ func (c *ReportJob) decide(d *Decision) error {
 	d.operation(f, op)
 	return nil
 }
+
+// maxTotal bounds the sums of an operation: every engine and every JSON reader still counts that far by ones.
+const maxTotal = 1 << 52
 
 // parts gives the lists with reasons in a fixed order.
 func (c *ReportJob) parts() func(func(ReportKind, []Part) bool) {
@@ -166,6 +172,9 @@ func (c *ReportJob) check() error {
 			total += p.Quantity
 		}
 	}
+	if total > MaxQuantity {
+		return invalid("good", "%d pieces are reported in all; one report takes at most %d", total, MaxQuantity)
+	}
 	if total == 0 {
 		return invalid("good", "nothing is reported; say how many are good, scrap, rework or review")
 	}
@@ -182,22 +191,21 @@ func (d *Decision) reportable(f *flow, op *Operation, s *Session, c *ReportJob, 
 	case at.Before(s.From):
 		return invalid("at", "the session began at %s; a report cannot be earlier", s.From.Format(time.RFC3339))
 	}
-	leaves := c.Good
-	for _, p := range c.Scrap {
-		leaves += p.Quantity
+	leaves, review := c.Good, int64(0)
+	for kind, parts := range c.parts() {
+		for _, p := range parts {
+			if kind == ReviewPieces {
+				review += p.Quantity
+			} else {
+				leaves += p.Quantity
+			}
+		}
 	}
 	if s.Kind == ReworkWork {
-		if left := op.Rework - op.Reworked; leaves > left {
-			return d.gate("over_rework", "%d are reported from rework and %d were sent there; report what is there", leaves, max(left, 0))
+		if left := op.Rework - op.Reworked; leaves+review > left {
+			return d.gate("over_rework", "%d are reported from rework and %d are there; report what is there", leaves+review, max(left, 0))
 		}
 		return nil
-	}
-	for _, p := range c.Rework {
-		leaves += p.Quantity
-	}
-	review := int64(0)
-	for _, p := range c.Review {
-		review += p.Quantity
 	}
 	left := f.most(op)
 	switch {
@@ -247,7 +255,13 @@ func (c *CorrectReport) decide(d *Decision) error {
 	if c.Quantity < 0 || c.Quantity > MaxQuantity {
 		return invalid("quantity", "quantity must be a whole number from 0 to %d", MaxQuantity)
 	}
+	if c.Quantity == 0 && c.Instead != "" {
+		return invalid("quantity", "say how many are %s instead", c.Instead)
+	}
 	wrong, err := d.store.Report(d.ctx, d.level, c.Report)
+	if ErrorCode(err) == NotFound || err == nil && !d.covers(wrong.Place()) {
+		return notFound("report", c.Report)
+	}
 	if err != nil {
 		return err
 	}
@@ -263,9 +277,16 @@ func (c *CorrectReport) decide(d *Decision) error {
 	} else if ErrorCode(err) != NotFound {
 		return err
 	}
-	if f.order.State != OrderInProgress && f.order.State != OrderPaused && f.order.State != OrderReleased {
-		return refuse("order %s is %s; a report can be corrected while the order is in progress", f.order.Number, f.order.State)
+	switch f.order.State {
+	case OrderInProgress, OrderPaused:
+	case OrderCompleted:
+		return refuse("order %s is completed; a supervisor must reopen it before a report is corrected", f.order.Number)
+	case OrderHeld:
+		return f.order.live()
+	default:
+		return refuse("order %s is %s; nothing under it changes any more", f.order.Number, f.order.State)
 	}
+	was := f.balances()
 	if err := d.mayActFor(wrong.Person, op.Place()); err != nil {
 		return err
 	}
@@ -297,7 +318,7 @@ func (c *CorrectReport) decide(d *Decision) error {
 		op.count(&right, +1)
 		d.Give("report", right.ID)
 	}
-	if err := f.sound(); err != nil {
+	if err := f.sound(was); err != nil {
 		return err
 	}
 	d.Save(op)
@@ -309,14 +330,29 @@ func (c *CorrectReport) decide(d *Decision) error {
 	return nil
 }
 
-// sound refuses quantities that could not have been: more used than came in, or less than nothing. Operations that
-// were over already, in recorded history, are not held against a correction that does not make them worse.
-func (f *flow) sound() error {
-	for _, op := range f.ops {
-		if min(op.Good, op.Scrap, op.Rework, op.Review) < 0 {
+// A balance is what of an operation's quantities must not be negative: what came in less what was used, and what went
+// to rework less what came back.
+type balance struct{ available, rework int64 }
+
+func (f *flow) balances() []balance {
+	list := make([]balance, len(f.ops))
+	for i, op := range f.ops {
+		list[i] = balance{f.available(op), op.Rework - op.Reworked}
+	}
+	return list
+}
+
+// sound refuses quantities that could not have been: more used than came in, or less than nothing. In recorded history
+// that may be so already; a correction must then not make it worse.
+func (f *flow) sound(was []balance) error {
+	for i, is := range f.balances() {
+		op := f.ops[i]
+		switch {
+		case min(op.Good, op.Scrap, op.Rework, op.Review) < 0:
 			return refuse("operation %d would come below zero", op.Seq)
-		}
-		if f.most(op) < 0 && !f.historic() {
+		case is.rework < min(was[i].rework, 0):
+			return refuse("%d pieces of operation %d came back from rework already; correct those reports first", op.Reworked, op.Seq)
+		case is.available < min(was[i].available, 0):
 			return refuse("operation %d has already used %d and would have received only %d; correct that operation first", op.Seq, op.used(), f.input(op))
 		}
 	}

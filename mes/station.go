@@ -49,6 +49,9 @@ func (c *EnrolStation) decide(d *Decision) error {
 		}
 	}
 	s, err := d.Station(c.Code)
+	if ErrorCode(err) == NotFound && d.exists(KindStation, c.Code) {
+		return refuse("station code %s is taken; choose another", c.Code)
+	}
 	if ErrorCode(err) == NotFound {
 		s, err = &Station{ID: c.Code}, nil
 		d.create(KindStation, c.Code)
@@ -83,6 +86,9 @@ type SignInPerson struct {
 }
 
 func (c *SignInPerson) decide(d *Decision) error {
+	if err := checkText("method", c.Method, 40); err != nil {
+		return err
+	}
 	p, err := d.Person(c.Person)
 	if err != nil {
 		return err
@@ -105,6 +111,9 @@ type SignOutPerson struct {
 }
 
 func (c *SignOutPerson) decide(d *Decision) error {
+	if err := checkText("end", c.End, 40); err != nil {
+		return err
+	}
 	s, err := d.SignIn(c.Session)
 	if err != nil {
 		return err

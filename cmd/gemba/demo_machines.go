@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"gemba/keys"
 	"gemba/mes"
 )
 
@@ -18,19 +19,20 @@ const beat = 2 * time.Second
 // startMachines lets the demonstration plant's machines run. Each sends through the real API with its own key, as a
 // gateway would; the group is done when all have stopped.
 func startMachines(ctx context.Context, machines []demoMachine, c *demoCredentials, log *slog.Logger) (*sync.WaitGroup, error) {
+	config, err := keys.ClientConfig(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("simulated machines: %w", err)
+	}
 	var running sync.WaitGroup
 	for _, m := range machines {
-		client, err := newClient(c.API, c.key("machine-"+m.Code), c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("simulated machine %s: %w", m.Code, err)
-		}
+		client := newClient(c.API, c.key("machine-"+m.Code), config, 1)
 		s := newSimulation(m, time.Now())
 		running.Go(func() {
 			ticker := time.NewTicker(beat)
 			defer ticker.Stop()
 			for {
 				batch := s.step(time.Now())
-				if _, err := client.Do(ctx, "POST", "/ingest", "", batch, nil); err != nil && ctx.Err() == nil {
+				if _, err := client.do(ctx, "", batch); err != nil && ctx.Err() == nil {
 					log.Warn("A simulated machine could not send", "machine", m.Code, "error", err)
 				}
 				select {
