@@ -69,7 +69,7 @@ func (c *Counter) read(r *CounterReading, rollover int64) {
 		return
 	case r.Value >= c.Value:
 		r.Step = r.Value - c.Value
-	case rollover > c.Value:
+	case rollover > c.Value && r.Value+rollover-c.Value <= rollover/2: // a larger step is a reset soon after the start
 		r.Event, r.Step = RolloverReading, r.Value+rollover-c.Value
 	default:
 		r.Event, r.Step = ResetReading, r.Value
@@ -81,9 +81,17 @@ func (c *Counter) read(r *CounterReading, rollover int64) {
 	c.Seq, c.Rollover = max(c.Seq, r.Seq), rollover
 }
 
+// instant is a moment of one counter.
+type instant struct {
+	counter ID
+	at      time.Time
+	nanos   int
+}
+
 func (t *intake) counts() error {
 	var rows []CounterReading
 	counters := map[ID]*Counter{}
+	batch := map[instant][]CounterReading{} // what this batch holds of a counter at one moment
 	for i := range t.in.Counts {
 		e := &t.in.Counts[i]
 		name := cmp.Or(e.Counter, "total")
@@ -101,6 +109,9 @@ func (t *intake) counts() error {
 			err = invalid("value", "%d cannot be: the counter starts again at %d", e.Value, e.Rollover)
 		default:
 			err = checkCode("counter", ID(name))
+		}
+		if err == nil {
+			err = checkOrd(e.Ord)
 		}
 		if err != nil {
 			t.reject("counts", i, err)
@@ -120,11 +131,16 @@ func (t *intake) counts() error {
 			counters[id] = c
 		}
 		r := CounterReading{Machine: code, Counter: name, At: at, Nanos: nanos, Ord: e.Ord, Seq: e.Seq, Value: e.Value, RecordedAt: t.d.Now}
-		duplicate, err := t.known(&r)
+		when := instant{id, at, nanos}
+		duplicate, err := t.known(&r, batch[when])
 		if err != nil {
 			return err
 		}
 		if duplicate {
+			continue
+		}
+		if c.Total > maxTotal-e.Value {
+			t.reject("counts", i, refuse("counter %s would come to more than %d; check what it sends", name, int64(maxTotal)))
 			continue
 		}
 		c.read(&r, cmp.Or(e.Rollover, c.Rollover))
@@ -133,6 +149,7 @@ func (t *intake) counts() error {
 		}
 		if r.Event != RepeatedReading {
 			rows = append(rows, r)
+			batch[when] = append(batch[when], r)
 		}
 		if r.Event != LateReading && r.Event != RepeatedReading {
 			t.d.Save(c)
@@ -144,16 +161,28 @@ func (t *intake) counts() error {
 	return nil
 }
 
-// known tells whether the very same reading is stored already: a gateway that sends again after a broken line.
-func (t *intake) known(r *CounterReading) (bool, error) {
+// known tells whether the very same reading is there already: a gateway that sends again after a broken line. Another
+// value at the same moment is not the same reading, and finds a place of its own after it.
+func (t *intake) known(r *CounterReading, batch []CounterReading) (bool, error) {
 	stored, err := t.d.store.Readings(t.d.ctx, r.Machine, r.Counter, r.At, r.At)
 	if err != nil {
 		return false, err
 	}
-	for i := range stored {
-		if s := &stored[i]; s.At.Equal(r.At) && s.Nanos == r.Nanos && s.Ord == r.Ord && s.Value == r.Value {
-			return true, nil
+	taken, same, last := false, false, r.Ord
+	for _, list := range [][]CounterReading{stored, batch} {
+		for i := range list {
+			s := &list[i]
+			if s.Nanos != r.Nanos {
+				continue
+			}
+			if s.Ord == r.Ord && s.Value == r.Value {
+				return true, nil
+			}
+			taken, same, last = taken || s.Ord == r.Ord, same || s.Value == r.Value, max(last, s.Ord)
 		}
 	}
-	return false, nil
+	if taken && !same {
+		r.Ord = last + 1
+	}
+	return taken && same, nil
 }

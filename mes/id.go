@@ -60,6 +60,13 @@ type Stamp struct{ time.Time }
 // At makes a stamp of a time.
 func At(t time.Time) Stamp { return Stamp{t.UTC()} }
 
+// lastStamp ends the time that stamps can tell: dates that are reckoned from them must still have four digits.
+var lastStamp = time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func noStamp() error {
+	return invalid("at", "a time is RFC 3339 text like 2026-11-23T06:00:00Z, or milliseconds since 1970, before the year 3000")
+}
+
 // UnmarshalJSON reads either form.
 func (s *Stamp) UnmarshalJSON(data []byte) error {
 	if len(data) > 1 && data[0] == '"' {
@@ -70,8 +77,8 @@ func (s *Stamp) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	var ms int64
-	if err := json.Unmarshal(data, &ms); err != nil || ms < 0 || ms > 253402300799999 {
-		return invalid("at", "a time is RFC 3339 text like 2026-11-23T06:00:00Z, or milliseconds since 1970")
+	if err := json.Unmarshal(data, &ms); err != nil || ms < 0 || ms >= lastStamp.UnixMilli() {
+		return noStamp()
 	}
 	s.Time = time.UnixMilli(ms).UTC()
 	return nil
@@ -84,8 +91,8 @@ func (s *Stamp) UnmarshalText(text []byte) error {
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(text))
-	if err != nil || t.Year() < 1970 {
-		return invalid("at", "a time is RFC 3339 text like 2026-11-23T06:00:00Z, or milliseconds since 1970")
+	if err != nil || t.Before(time.Unix(0, 0)) || !t.Before(lastStamp) {
+		return noStamp()
 	}
 	s.Time = t.UTC()
 	return nil

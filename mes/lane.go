@@ -17,7 +17,7 @@ var laneSeed = maphash.MakeSeed()
 // laned is a command that knows what it will contend for.
 type laned interface{ lanes() []ID }
 
-func (c *StartJob) lanes() []ID        { return []ID{c.Order, "person/" + c.Person} }
+func (c *StartJob) lanes() []ID        { return []ID{c.Order} }
 func (c *PauseJob) lanes() []ID        { return []ID{c.Order} }
 func (c *ResumeJob) lanes() []ID       { return []ID{c.Order} }
 func (c *ReportJob) lanes() []ID       { return []ID{c.Order} }

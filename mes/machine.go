@@ -178,6 +178,7 @@ type intake struct {
 	lastErr  error
 	late     int
 	rejected []Rejection
+	failed   error // the store could not answer: the batch as a whole is not decided
 }
 
 func (c *Ingest) decide(d *Decision) error {
@@ -198,6 +199,9 @@ func (c *Ingest) decide(d *Decision) error {
 	}
 	t.samples()
 	t.alarms()
+	if t.failed != nil {
+		return t.failed
+	}
 	if len(t.rejected) > 0 {
 		d.Give("rejected", t.rejected)
 	}
@@ -225,6 +229,9 @@ func (c *Ingest) single(d *Decision) error {
 	if err := t.counts(); err != nil {
 		return err
 	}
+	if t.failed != nil {
+		return t.failed
+	}
 	if len(t.rejected) > 0 {
 		return Faultf(t.rejected[0].Code, "%s", t.rejected[0].Message)
 	}
@@ -249,11 +256,17 @@ func (t *intake) machine(code ID) (ID, error) {
 	if code != "" && code == t.lastCode {
 		return code, t.lastErr
 	}
+	if code == "" {
+		return "", invalid("machine", "say which machine it is")
+	}
 	err, known := t.machines[code]
 	if !known {
 		m, found := t.d.Equipment(code)
 		switch {
 		case found != nil:
+			if ErrorCode(found) != NotFound {
+				t.failed = found
+			}
 			err = found
 		case m.Level != WorkUnit:
 			err = invalid("machine", "%s is a %s, not a machine", m.ID, m.Level)
@@ -276,9 +289,24 @@ func (t *intake) when(s Stamp) (time.Time, int, error) {
 	return at, nanos, nil
 }
 
+// moment is where a row stands in a machine's time.
+type moment struct {
+	at    time.Time
+	nanos int
+	ord   int
+}
+
+// checkOrd bounds the order of several rows at one moment.
+func checkOrd(ord int) error {
+	if ord < 0 || ord > 1_000_000 {
+		return invalid("ord", "ord goes from 0 to 1000000")
+	}
+	return nil
+}
+
 func (t *intake) states() error {
 	var rows []MachineState
-	newest := map[ID]time.Time{}
+	newest := map[ID]moment{}
 	for i := range t.in.States {
 		e := &t.in.States[i]
 		code, err := t.machine(e.Machine)
@@ -291,7 +319,7 @@ func (t *intake) states() error {
 			at, nanos, err = t.when(e.At)
 		}
 		if err == nil {
-			err = firstError(checkText("reason", e.Reason, 200), checkText("raw", e.Raw, 200))
+			err = firstError(checkText("reason", e.Reason, 200), checkText("raw", e.Raw, 200), checkOrd(e.Ord))
 		}
 		if err != nil {
 			t.reject("states", i, err)
@@ -301,19 +329,23 @@ func (t *intake) states() error {
 		if !known {
 			s, err := t.d.store.StateAt(t.d.ctx, code, t.d.Now.Add(MaxSkew))
 			if err == nil {
-				last = s.At
+				last = moment{s.At, s.Nanos, s.Ord}
 			} else if ErrorCode(err) != NotFound {
 				return err
 			}
 		}
-		late := at.Before(last)
+		ord := e.Ord
+		if e.At.IsZero() && ord == 0 && at.Equal(last.at) { // several within the millisecond in which they came
+			nanos, ord = last.nanos, last.ord+1
+		}
+		late := at.Before(last.at)
 		if late {
 			t.late++
 		} else {
-			last = at
+			last = moment{at, nanos, ord}
 		}
 		newest[code] = last
-		rows = append(rows, MachineState{code, at, nanos, e.Ord, e.State, e.Reason, e.Raw, t.source, late, t.d.Now})
+		rows = append(rows, MachineState{code, at, nanos, ord, e.State, e.Reason, e.Raw, t.source, late, t.d.Now})
 	}
 	if len(rows) > 0 {
 		t.d.Bulk(KindMachineState, rows, len(rows))
@@ -337,14 +369,14 @@ func (t *intake) samples() {
 		}
 		switch {
 		case err != nil:
-		case e.Tag == "" || len(e.Tag) > 80:
-			err = invalid("tag", "a sample needs a tag of 1 to 80 characters")
+		case e.Tag == "":
+			err = invalid("tag", "a sample needs a tag")
 		case e.Value != nil && (math.IsNaN(value) || math.IsInf(value, 0)):
 			err = invalid("value", "the value is not a number")
 		case e.Value == nil && e.Text == "":
 			err = invalid("value", "a sample needs a value or a text")
 		default:
-			err = firstError(checkText("tag", e.Tag, 80), checkText("text", e.Text, 1000))
+			err = firstError(checkText("tag", e.Tag, 80), checkText("text", e.Text, 1000), checkOrd(e.Ord))
 		}
 		if err != nil {
 			t.reject("samples", i, err)
@@ -375,7 +407,7 @@ func (t *intake) alarms() {
 			err = invalid("level", "level must be normal, warning, fault or unavailable")
 		default:
 			err = firstError(checkText("key", e.Key, 80), checkText("code", e.Code, 80), checkText("severity", e.Severity, 40),
-				checkText("qualifier", e.Qualifier, 40), checkText("text", e.Text, 500))
+				checkText("qualifier", e.Qualifier, 40), checkText("text", e.Text, 500), checkOrd(e.Ord))
 		}
 		if err != nil {
 			t.reject("alarms", i, err)

@@ -514,9 +514,12 @@ func (c *SplitOrder) decide(d *Decision) error {
 		if err != nil {
 			return err
 		}
-		for _, op := range flow.ops {
-			if flow.most(op) < 0 {
-				return refuse("operation %d has already used more than %d of order %s; split off less", op.Seq, o.Ordered, o.Number)
+		for i, op := range flow.ops {
+			switch enters := len(flow.before(i)) == 0; {
+			case op.State == OpHeld:
+				return refuse("operation %d of order %s is held; release the hold first", op.Seq, o.Number)
+			case enters && op.used() > o.Ordered: // what the tolerance adds is not for another order
+				return refuse("operation %d has already used %d of order %s; split off less", op.Seq, op.used(), o.Number)
 			}
 			op.Planned = o.Ordered
 			d.Save(op)

@@ -2,6 +2,7 @@ package mes
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -130,10 +131,10 @@ func (a *App) machine(ctx context.Context, actor Actor, code ID) error {
 		return err
 	}
 	m, err := a.store.Equipment(ctx, Local, code)
-	if err != nil {
+	if err != nil && ErrorCode(err) != NotFound {
 		return err
 	}
-	if m.Level != WorkUnit || !s.Covers(m.Place()) {
+	if err != nil || m.Level != WorkUnit || !s.Covers(m.Place()) {
 		return notFound("machine", code)
 	}
 	return nil
@@ -182,13 +183,16 @@ func (a *App) MachineTotals(ctx context.Context, actor Actor, machine ID) (*Mach
 	return a.store.MachineTotals(ctx, machine)
 }
 
-// Ledger lists entries of the ledger, newest first.
+// Ledger lists entries of the ledger, newest first: those of places that the actor may look at, and those of no place.
+// A page may hold fewer rows than asked for while there are more pages.
 func (a *App) Ledger(ctx context.Context, actor Actor, f LedgerFilter) ([]Entry, string, error) {
-	if _, err := sees(actor, ViewLedger); err != nil {
+	s, err := sees(actor, ViewLedger)
+	if err != nil {
 		return nil, "", err
 	}
 	f.Page = f.Page.bounded()
-	return a.store.Entries(ctx, f)
+	entries, next, err := a.store.Entries(ctx, f)
+	return slices.DeleteFunc(entries, func(e Entry) bool { return !s.Covers(Place{Site: e.Site, Line: e.Line}) }), next, err
 }
 
 // Equipment lists the plant by path.
@@ -216,10 +220,10 @@ func (a *App) Revisions(ctx context.Context, actor Actor, product ID) ([]Revisio
 		return nil, err
 	}
 	p, err := a.store.Product(ctx, Local, product)
-	if err != nil {
+	if err != nil && ErrorCode(err) != NotFound {
 		return nil, err
 	}
-	if !s.Covers(Place{Family: p.Family}) {
+	if err != nil || !s.Covers(Place{Family: p.Family}) {
 		return nil, notFound("product", product)
 	}
 	return a.store.Revisions(ctx, Local, product)
@@ -244,6 +248,9 @@ func (a *App) Stations(ctx context.Context, actor Actor) ([]Station, error) {
 
 // Receipt gives what a command of this actor gave.
 func (a *App) Receipt(ctx context.Context, actor Actor, id ID) (Receipt, error) {
+	if actor.ID == "" {
+		return Receipt{}, Faultf(Unauthenticated, "nobody is signed in; sign in first")
+	}
 	r, err := a.store.Receipt(ctx, id)
 	if err != nil {
 		return r, err

@@ -330,14 +330,14 @@ func (c *CorrectReport) decide(d *Decision) error {
 	return nil
 }
 
-// A balance is what of an operation's quantities must not be negative: what came in less what was used, and what went
-// to rework less what came back.
-type balance struct{ available, rework int64 }
+// A balance is what of an operation's quantities must not be negative: the most that may still be reported, and what
+// went to rework less what came back.
+type balance struct{ most, rework int64 }
 
 func (f *flow) balances() []balance {
 	list := make([]balance, len(f.ops))
 	for i, op := range f.ops {
-		list[i] = balance{f.available(op), op.Rework - op.Reworked}
+		list[i] = balance{f.most(op), op.Rework - op.Reworked}
 	}
 	return list
 }
@@ -352,7 +352,7 @@ func (f *flow) sound(was []balance) error {
 			return refuse("operation %d would come below zero", op.Seq)
 		case is.rework < min(was[i].rework, 0):
 			return refuse("%d pieces of operation %d came back from rework already; correct those reports first", op.Reworked, op.Seq)
-		case is.available < min(was[i].available, 0):
+		case is.most < min(was[i].most, 0):
 			return refuse("operation %d has already used %d and would have received only %d; correct that operation first", op.Seq, op.used(), f.input(op))
 		}
 	}
