@@ -1,0 +1,158 @@
+package tui
+
+import (
+	"context"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"gemba/mes"
+	"gemba/tui/widget"
+)
+
+// board shows every machine: in which state, since when, on which order. It moves by itself.
+type board struct {
+	a     *App
+	line  mes.ID // only this work centre; empty for all
+	read  question[[]mes.MachineTile]
+	tiles []mes.MachineTile
+	list  widget.List
+}
+
+func newBoard(a *App) *board { return &board{a: a, line: a.line()} }
+
+func (b *board) Title() string { return b.a.say("title.board") }
+func (b *board) Ready() bool   { return b.read.known }
+
+func (b *board) Concerns(topic string) bool {
+	return strings.HasPrefix(topic, "machine:") || strings.HasPrefix(topic, "work_order:")
+}
+
+func (b *board) reader() func(context.Context, *mes.App, mes.Actor) ([]mes.MachineTile, error) {
+	line := b.line
+	return func(ctx context.Context, app *mes.App, actor mes.Actor) ([]mes.MachineTile, error) {
+		return app.Board(ctx, actor, line)
+	}
+}
+
+func (b *board) Load() tea.Cmd { return b.read.ask(b.a, b.reader(), b.take) }
+
+func (b *board) take(tiles []mes.MachineTile) {
+	var on mes.ID
+	if b.list.Cursor < len(b.tiles) {
+		on = b.tiles[b.list.Cursor].Machine
+	}
+	b.tiles, b.list.Len = tiles, len(tiles)
+	for i := range tiles {
+		if tiles[i].Machine == on {
+			b.list.Cursor = i
+		}
+	}
+	b.list.Move(0)
+}
+
+func (b *board) Actions() []Action {
+	a := b.a
+	list := []Action{on("enter", a.say("key.open"), b.open)}
+	list = append(list, a.moves(&b.list)...)
+	if own := a.line(); own != "" {
+		label := a.say("key.all_lines")
+		if b.line == "" {
+			label = a.say("key.own_line")
+		}
+		list = append(list, on("a", label, func() tea.Cmd {
+			if b.line == "" {
+				b.line = own
+			} else {
+				b.line = ""
+			}
+			return b.read.askAnew(a, b.reader(), b.take)
+		}))
+	}
+	return append(list, on("o", a.say("key.orders"), func() tea.Cmd { return a.goTo(newOrders(a)) }), on("f3 esc", a.say("key.back"), a.back))
+}
+
+func (b *board) open() tea.Cmd {
+	if len(b.tiles) == 0 {
+		return nil
+	}
+	return b.a.open(newMachine(b.a, b.tiles[b.list.Cursor].Machine))
+}
+
+// since is how long a machine has been in its state; "-" when it never said.
+func (b *board) since(t *mes.MachineTile) string {
+	if t.Since.IsZero() {
+		return "-"
+	}
+	return span(b.a.now.Sub(t.Since))
+}
+
+func (b *board) Draw(r area) Frame {
+	a := b.a
+	if !b.read.known {
+		return a.reading(r)
+	}
+	if len(b.tiles) == 0 {
+		return a.empty(r, a.say("board.empty"))
+	}
+	running, down := 0, 0
+	for i := range b.tiles {
+		switch b.tiles[i].State {
+		case mes.MachineRunning:
+			running++
+		case mes.MachineDown:
+			down++
+		}
+	}
+	f := Frame{Note: a.say("board.note", len(b.tiles), running, down)}
+	if b.line != "" {
+		f.Note = string(b.line) + " · " + f.Note
+	}
+	if r.narrow() {
+		from, to := b.list.Window(r.height / 2)
+		for i := from; i < to; i++ {
+			t, lit := &b.tiles[i], i == b.list.Cursor
+			f.Lines = append(f.Lines, a.markLine(lit, widget.Span{Text: string(t.Machine), Tone: widget.Strong}),
+				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, a.short(lookOf(machineLooks, t.State)), {Text: " " + b.since(t), Tone: widget.Dim}}})
+		}
+		return f
+	}
+	t := b.table(r)
+	f.Lines = tableLines(&t, &b.list, r.width, r.height)
+	return f
+}
+
+func (b *board) table(r area) widget.Table {
+	a := b.a
+	t := widget.Table{Columns: []widget.Column{
+		{Title: a.say("col.machine"), Width: 10}, {Title: a.say("col.state"), Width: 9}, {Title: a.say("col.since"), Width: 8, Right: true},
+		{Title: a.say("col.job"), Width: 16}, {Title: a.say("col.count"), Width: 8, Right: true}, {Title: a.say("col.why"), Width: 8, Flex: true},
+	}}
+	if r.class == half {
+		t.Columns[3].Width = 8
+		t.Columns = t.Columns[:5]
+		t.Columns[3].Flex = true
+	}
+	if r.class == wall {
+		t.Columns[0].Width, t.Columns[3].Width = 14, 20
+		t.Columns = append(t.Columns, widget.Column{Title: a.say("col.name"), Width: 20}, widget.Column{Title: a.say("col.line"), Width: 10})
+	}
+	for i := range b.tiles {
+		m := &b.tiles[i]
+		job := ""
+		if m.Order != "" {
+			job = m.Order + "/" + itoa(m.Seq)
+		}
+		why := widget.Span{Text: m.Reason, Tone: widget.Dim}
+		if m.Alarm != "" {
+			why = widget.Span{Text: "! " + m.Alarm, Tone: widget.Warning}
+		}
+		cells := []widget.Span{{Text: string(m.Machine), Tone: widget.Strong}, a.state(lookOf(machineLooks, m.State)), {Text: b.since(m)},
+			{Text: job}, {Text: count(m.Total)}, why}
+		if r.class == wall {
+			cells = append(cells, widget.Span{Text: m.Name, Tone: widget.Dim}, widget.Span{Text: string(m.Line), Tone: widget.Dim})
+		}
+		t.Rows = append(t.Rows, cells[:len(t.Columns)])
+	}
+	return t
+}

@@ -1,0 +1,91 @@
+package tui
+
+import (
+	"context"
+
+	tea "charm.land/bubbletea/v2"
+
+	"gemba/mes"
+	"gemba/tui/widget"
+)
+
+// An errand is a command on its way. It keeps its id over every try, so that however often it is sent it is done once.
+type errand struct {
+	id      mes.ID
+	command mes.Command
+	actor   mes.Actor
+	visit   int
+	done    func(mes.Receipt) tea.Cmd
+	tries   int
+	dropped bool // nobody waits for it any more
+}
+
+type (
+	errandMsg struct {
+		errand  *errand
+		receipt mes.Receipt
+		err     error
+	}
+	retryMsg struct{ errand *errand }
+)
+
+// do sends a command under an id. Keys wait until the answer is there. done is called in Update when it was done.
+func (a *App) do(id mes.ID, c mes.Command, done func(mes.Receipt) tea.Cmd) tea.Cmd {
+	if a.errand != nil {
+		return nil
+	}
+	a.errand = &errand{id: id, command: c, actor: a.actor, visit: a.visit, done: done}
+	return a.send(a.errand)
+}
+
+func (a *App) send(e *errand) tea.Cmd {
+	if e.dropped {
+		return nil
+	}
+	app, parent := a.s.App, a.s.Context
+	return func() tea.Msg {
+		ctx, done := context.WithTimeout(parent, patience)
+		defer done()
+		receipt, err := app.Do(ctx, e.actor, e.id, e.command)
+		return errandMsg{e, receipt, err}
+	}
+}
+
+// errandBack takes the answer to a command. As long as it is not known whether it was done it is sent again.
+func (a *App) errandBack(m errandMsg) tea.Cmd {
+	e := m.errand
+	code := mes.ErrorCode(m.err)
+	if (code == mes.Unavailable || code == mes.Busy) && !e.dropped {
+		e.tries++
+		if a.errand == e {
+			a.tell(widget.Warning, "say.still_trying", e.tries)
+		}
+		return a.after(retryAfter, retryMsg{e})
+	}
+	if a.errand == e {
+		a.errand = nil
+	}
+	if e.visit != a.visit || e.dropped {
+		return nil
+	}
+	if m.err != nil {
+		a.fail(m.err)
+		return nil
+	}
+	a.status = status{}
+	if e.done == nil {
+		return nil
+	}
+	return e.done(m.receipt)
+}
+
+// giveUp stops waiting for the answer to a command. What it was sent for may have happened; the form that sent it
+// keeps its id.
+func (a *App) giveUp() {
+	if a.errand != nil {
+		a.errand.dropped = true
+		a.errand = nil
+		a.tell(widget.Warning, "say.gave_up")
+	}
+	a.typed = nil
+}

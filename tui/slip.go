@@ -1,0 +1,122 @@
+package tui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"gemba/mes"
+	"gemba/tui/widget"
+)
+
+// A slip is a small form that becomes one command. Its id is made when it opens: however often it is sent, it is booked
+// once. After a refusal it stays as it was typed.
+type slip struct {
+	a     *App
+	title string
+	about []widget.Line // what it is about, above the fields
+	form  widget.Form
+	send  string // label of Enter
+	id    mes.ID
+	// adjust changes defaults after a key, if set.
+	adjust func(f *widget.Form)
+	// build makes the command, or puts a message into the status line and gives nil.
+	build func(f *widget.Form) mes.Command
+	// done tells what was booked.
+	done func(mes.Receipt)
+}
+
+// slip opens a form.
+func (a *App) slip(s *slip) tea.Cmd {
+	s.a, s.id = a, a.s.App.NewID()
+	return a.open(s)
+}
+
+func (s *slip) Title() string        { return s.title }
+func (s *slip) Load() tea.Cmd        { return nil }
+func (s *slip) Ready() bool          { return true }
+func (s *slip) Concerns(string) bool { return false }
+func (s *slip) Typing() bool         { return len(s.form.Fields) > 0 }
+func (s *slip) Draft() bool          { return s.form.Draft() }
+
+func (s *slip) Actions() []Action {
+	list := []Action{on("enter", s.send, s.book), on("f3 esc", s.a.say("key.back"), s.a.back)}
+	if len(s.form.Fields) == 0 {
+		return list
+	}
+	if len(s.form.Fields) > 1 {
+		list = append(list, on("tab down", s.a.say("key.next_field"), func() tea.Cmd { s.form.Key("tab"); return nil }),
+			quietly("shift+tab up", s.a.say("key.previous_field"), func() tea.Cmd { s.form.Key("up"); return nil }))
+	}
+	list = append(list, on("f2", s.a.say("key.clear"), func() tea.Cmd { s.form.Key("f2"); return nil }))
+	for _, f := range s.form.Fields {
+		if len(f.Known) > 0 || f.Kind == widget.Choice {
+			return append(list, on("f4", s.a.say("key.pick"), func() tea.Cmd { s.form.Key("f4"); return nil }))
+		}
+	}
+	return list
+}
+
+func (s *slip) Type(text string) tea.Cmd { return s.outcome(s.form.Type(text)) }
+
+func (s *slip) Edit(key string) (tea.Cmd, bool) {
+	out := s.form.Key(key)
+	return s.outcome(out), out != widget.Ignored
+}
+
+func (s *slip) outcome(o widget.Outcome) tea.Cmd {
+	if s.adjust != nil && o == widget.Taken {
+		s.adjust(&s.form)
+	}
+	switch o {
+	case widget.Send:
+		return s.book()
+	case widget.Refused:
+		if why := s.form.Focused().Refused(); why != widget.NoRefusal {
+			return s.a.refuse(why)
+		}
+		s.a.tell(widget.Warning, "say.fill_in", s.form.Focused().Label)
+	}
+	return nil
+}
+
+// book sends the command and closes the slip when it was done.
+func (s *slip) book() tea.Cmd {
+	c := s.build(&s.form)
+	if c == nil {
+		return nil
+	}
+	return s.a.do(s.id, c, func(r mes.Receipt) tea.Cmd {
+		var shut tea.Cmd
+		if s.a.top() == Screen(s) {
+			shut = s.a.shut()
+		}
+		if s.done != nil {
+			s.done(r)
+		} else {
+			s.a.tell(widget.Normal, "say.done", s.title)
+		}
+		return shut
+	})
+}
+
+func (s *slip) Draw(r area) Frame {
+	var f Frame
+	room := r.height - min(len(s.form.Fields), r.height)
+	for _, l := range s.about[:min(len(s.about), room)] {
+		f.Lines = append(f.Lines, l)
+	}
+	if len(f.Lines) > 0 && len(f.Lines) < room {
+		f.Lines = append(f.Lines, widget.Blank)
+	}
+	if len(s.form.Fields) == 0 {
+		return f
+	}
+	lines, x, y := s.form.Lines(r.width, r.height-len(f.Lines))
+	f.Cursor = &tea.Position{X: x, Y: len(f.Lines) + y}
+	f.Lines = append(f.Lines, lines...)
+	return f
+}
+
+// reasonField asks for a few words.
+func (a *App) reasonField(needed bool) *widget.Field {
+	return &widget.Field{Name: "reason", Label: a.say("field.reason"), Kind: widget.Text, Max: 200, Needed: needed}
+}

@@ -1,0 +1,155 @@
+package tui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"gemba/tui/widget"
+)
+
+// View draws the window: header, title, body, status, keys. Every line is exactly as wide as the window.
+func (a *App) View() tea.View {
+	if a.farewell != "" {
+		return tea.NewView(a.paint.Paint(widget.Say(a.farewell), max(a.width, 1)) + "\n")
+	}
+	v := tea.NewView("")
+	v.AltScreen = true
+	v.WindowTitle = "gemba"
+	c := classOf(a.width, a.height)
+	if c == tooSmall {
+		v.SetContent(a.paint.Paint(widget.Say(a.say("view.too_small")), max(a.width, 1)))
+		return v
+	}
+	lines, cursor := a.compose(c)
+	rows := make([]string, len(lines))
+	for i, l := range lines {
+		rows[i] = a.paint.Paint(l, a.width)
+	}
+	v.SetContent(strings.Join(rows, "\n"))
+	if cursor != nil && cursor.X < a.width && cursor.Y < a.height {
+		v.Cursor = tea.NewCursor(cursor.X, cursor.Y)
+		v.Cursor.Blink = false
+	}
+	return v
+}
+
+// compose lays out the window.
+func (a *App) compose(c class) ([]widget.Line, *tea.Position) {
+	messages := a.status.lines(a.width, map[class]int{hand: 6, strip: 1, half: 3, term: 2, wall: 2}[c])
+	bar := a.keyBar()
+	var foot []widget.Line
+	switch {
+	case c == strip && len(messages) > 0:
+		foot = messages
+	case c == strip:
+		foot = []widget.Line{bar}
+	default:
+		if len(messages) == 0 {
+			messages = []widget.Line{widget.Blank}
+		}
+		foot = append(messages, bar)
+	}
+	roomy := c == half || c == term || c == wall
+	top := 1
+	if roomy {
+		top = 2
+	}
+	r := area{a.width, max(a.height-top-len(foot), 0), c}
+	var f Frame
+	if a.help != nil {
+		f = a.help.draw(r)
+	} else {
+		f = a.top().Draw(r)
+	}
+	lines := []widget.Line{a.header(c)}
+	if roomy {
+		lines = append(lines, widget.Spread(
+			widget.Of(widget.Span{Text: " " + a.title(), Tone: widget.Strong}),
+			widget.Of(widget.Span{Text: f.Note + " ", Tone: widget.Dim}), a.width))
+	}
+	body := f.Lines[:min(len(f.Lines), r.height)]
+	lines = append(lines, body...)
+	for range r.height - len(body) {
+		lines = append(lines, widget.Blank)
+	}
+	lines = append(lines, foot...)
+	if f.Cursor != nil && f.Cursor.Y < r.height {
+		f.Cursor.Y += top
+		return lines, f.Cursor
+	}
+	return lines, nil
+}
+
+func (a *App) title() string {
+	if a.help != nil {
+		return a.say("title.help", a.top().Title())
+	}
+	return a.top().Title()
+}
+
+// header says where one is, who, and what time it is. On a narrow screen the title is what is left of it.
+func (a *App) header(c class) widget.Line {
+	clock := a.now.In(a.s.Zone).Format("15:04:05")
+	if c == hand {
+		clock = clock[:5]
+		return widget.Spread(widget.Of(widget.Span{Text: a.title(), Tone: widget.Bar}), widget.Of(widget.Span{Text: " " + clock, Tone: widget.Bar}), a.width)
+	}
+	left := []widget.Span{{Text: " gemba", Tone: widget.Bar}}
+	add := func(s string, t widget.Tone) {
+		left = append(left, widget.Span{Text: " · ", Tone: widget.BarDim}, widget.Span{Text: s, Tone: t})
+	}
+	if st := a.s.Station; st != nil {
+		where := string(st.ID)
+		if c >= term && st.Name != "" {
+			where += " " + st.Name
+		}
+		add(where, widget.BarDim)
+	}
+	switch {
+	case a.person != nil && a.locked:
+		add(a.person.Name+" ("+a.say("view.away")+")", widget.BarDim)
+	case a.person != nil:
+		add(a.person.Name, widget.Bar)
+	default:
+		add(a.say("view.nobody"), widget.BarDim)
+	}
+	if c == strip {
+		add(a.title(), widget.Bar)
+	}
+	return widget.Spread(widget.Of(left...), widget.Of(widget.Span{Text: " " + clock + " ", Tone: widget.Bar}), a.width)
+}
+
+// keyBar shows what the keys do here, as many as fit; the help has the others.
+func (a *App) keyBar() widget.Line {
+	var list []Action
+	if a.help != nil {
+		list = a.help.actions()
+	} else {
+		list = a.top().Actions()
+	}
+	signedIn := a.person != nil && !a.locked
+	tail := widget.Line{}
+	if signedIn && a.help == nil {
+		tail = widget.Of(widget.Span{Text: "?", Tone: widget.Key}, widget.Span{Text: " " + a.say("key.keys"), Tone: widget.Plain})
+		if _, typing := typingOn(a.top()); typing {
+			tail.Spans[0].Text = "F1"
+		}
+	}
+	line := widget.Line{}
+	room := a.width - tail.Width() - 1
+	for _, act := range list {
+		if act.Quiet {
+			continue
+		}
+		name := keyName(act.Keys[0])
+		need := widget.Width(name) + 1 + widget.Width(act.Label) + 2
+		if room < need {
+			break
+		}
+		room -= need
+		line.Spans = append(line.Spans, widget.Span{Text: name, Tone: widget.Key}, widget.Span{Text: " " + act.Label + "  ", Tone: widget.Plain})
+	}
+	line.Spans = append(line.Spans, tail.Spans...)
+	return line
+}
