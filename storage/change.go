@@ -16,7 +16,7 @@ type task struct {
 	receipt *mes.Receipt // nil for a refusal
 	expect  []mes.Expect // one a record, those of the records put included
 	put     []mes.Record
-	rows    []fragment // of put and add, one a table
+	rows    []lot // of put and add, one a table
 	bulk    []fragment
 	size    int         // bulk rows
 	done    chan result // takes one result without waiting
@@ -27,7 +27,14 @@ type result struct {
 	err     error
 }
 
-// A fragment is rows of one table as JSON arrays with commas between them.
+// A lot is rows of one table as arguments of its insert, one row after the other.
+type lot struct {
+	table *table
+	args  []any
+}
+
+// A fragment is many rows of one table as JSON arrays with commas between them: bound one by one they would take
+// several times as long.
 type fragment struct {
 	table *table
 	json  []byte
@@ -103,22 +110,19 @@ func (t *task) write(row reflect.Value, versioned bool) error {
 	if table == nil || table.versioned != versioned {
 		return mes.Faultf(mes.Internal, "a change cannot hold a %s here", row.Type())
 	}
-	f := fragmentFor(&t.rows, table)
-	if len(f.json) > 0 {
-		f.json = append(f.json, ',')
-	}
+	l := lotFor(&t.rows, table)
 	var err error
-	f.json, err = table.append(f.json, row.Elem())
+	l.args, err = table.args(l.args, row.Elem())
 	return err
 }
 
-func fragmentFor(in *[]fragment, table *table) *fragment {
+func lotFor(in *[]lot, table *table) *lot {
 	for i := range *in {
 		if (*in)[i].table == table {
 			return &(*in)[i]
 		}
 	}
-	*in = append(*in, fragment{table: table})
+	*in = append(*in, lot{table: table})
 	return &(*in)[len(*in)-1]
 }
 
@@ -159,22 +163,15 @@ func tidy(e *mes.Entry) {
 	e.At = e.At.UTC().Truncate(1e6)
 }
 
-// appendReceipt adds the receipt's row in the order of the statement insertReceipts.
-func appendReceipt(to []byte, r *mes.Receipt) ([]byte, error) {
-	to = append(to, '[')
-	for _, s := range []string{string(r.ID), string(r.By), r.Digest, r.Command, r.Writer} {
-		to = appendText(to, s)
-		to = append(to, ',')
+// receiptArgs adds the receipt's row in the order of receiptColumns.
+func receiptArgs(to []any, r *mes.Receipt) ([]any, error) {
+	result, err := documentArg(reflect.ValueOf(r.Result))
+	if err != nil {
+		return nil, fmt.Errorf("receipt %s: %w", r.ID, err)
 	}
-	to = appendInt(to, r.N)
-	var err error
-	for _, document := range []any{r.Result, r.Odd} {
-		to = append(to, ',')
-		if to, err = appendDocument(to, reflect.ValueOf(document)); err != nil {
-			return nil, fmt.Errorf("receipt %s: %w", r.ID, err)
-		}
+	odd, err := documentArg(reflect.ValueOf(r.Odd))
+	if err != nil {
+		return nil, fmt.Errorf("receipt %s: %w", r.ID, err)
 	}
-	to = append(to, ',')
-	to = appendTime(to, r.At)
-	return append(to, ']'), nil
+	return append(to, clean(string(r.ID)), clean(string(r.By)), r.Digest, r.Command, r.Writer, r.N, result, odd, timeArg(r.At)), nil
 }

@@ -255,69 +255,71 @@ func (c *committer) place(ctx context.Context) error {
 // it has itself changed; then the ledger, the expectations and the rows, parents first.
 func (c *committer) compose(group []*task) (*batch, error) {
 	b := &batch{group: group, before: c.last, after: c.last}
-	var receipts, entries []byte
+	var receipts, entries []any
 	var err error
-	expect, rows := make([][]byte, len(tables)), make([][]byte, len(tables))
+	expect, rows := make([][]any, len(tables)), make([][]any, len(tables))
+	asked := map[mes.Expect]bool{}
 	for _, t := range group {
 		t.entry.Seal(c.store.writer, b.after.n+1, b.after.hash)
 		b.after = link{t.entry.N, t.entry.Hash}
-		if entries, err = ledgerTable.append(comma(entries), reflect.ValueOf(&t.entry).Elem()); err != nil {
+		if entries, err = ledgerTable.args(entries, reflect.ValueOf(&t.entry).Elem()); err != nil {
 			return nil, err
 		}
 		if t.receipt != nil {
 			t.receipt.Writer, t.receipt.N = t.entry.Writer, t.entry.N
-			if receipts, err = appendReceipt(comma(receipts), t.receipt); err != nil {
+			if receipts, err = receiptArgs(receipts, t.receipt); err != nil {
 				return nil, err
 			}
 		}
 		for _, e := range t.expect {
+			if asked[e] {
+				continue // of several that were decided on the same record
+			}
+			asked[e] = true
 			i := orderOf[tableOfKind[e.Kind]]
-			expect[i] = appendExpect(comma(expect[i]), e)
+			expect[i] = append(expect[i], string(e.ID), expectedArg(e.Version))
 		}
-		for _, f := range t.rows {
-			i := orderOf[f.table]
-			rows[i] = append(comma(rows[i]), f.json...)
-		}
-	}
-	add := func(sql string, list []byte) {
-		if len(list) > 0 {
-			b.stmts = append(b.stmts, stmt{sql, []any{"[" + string(list) + "]"}})
+		for _, l := range t.rows {
+			i := orderOf[l.table]
+			rows[i] = append(rows[i], l.args...)
 		}
 	}
-	add(insertReceipts, receipts)
-	add(ledgerTable.insert, entries)
+	b.add(insertReceipts, receipts)
+	b.add(ledgerTable.insert, entries)
 	b.stmts = append(b.stmts, c.head(b.after, group[len(group)-1].entry.At))
 	for i, t := range tables {
-		add(t.must, expect[i])
+		b.add(t.must, expect[i])
 	}
 	for i, t := range tables {
-		if t.versioned {
-			add(t.upsert, rows[i])
-		} else {
-			add(t.insert, rows[i])
-		}
+		b.add(t.insert, rows[i])
 	}
 	b.counting = make([]*task, len(b.stmts))
 	for _, t := range group {
 		for _, f := range t.bulk {
-			add(f.table.ignore, f.json)
+			b.stmts = append(b.stmts, stmt{f.table.ignore, []any{"[" + string(f.json) + "]"}})
 			b.counting = append(b.counting, t)
 		}
 	}
 	return b, nil
 }
 
-func comma(list []byte) []byte {
-	if len(list) > 0 {
-		list = append(list, ',')
+// add appends the statements, by chunks, that take these arguments.
+func (b *batch) add(texts map[int]string, args []any) {
+	for _, n := range chunks {
+		width := n * strings.Count(texts[1], "?")
+		for len(args) > 0 && len(args) >= width {
+			b.stmts = append(b.stmts, stmt{texts[n], args[:width:width]})
+			args = args[width:]
+		}
 	}
-	return list
 }
 
-func appendExpect(to []byte, e mes.Expect) []byte {
-	to = appendText(append(to, '['), string(e.ID))
-	to = append(to, ',')
-	return append(appendInt(to, e.Version), ']')
+// expectedArg is what a record's version is compared with: NULL for one that must not be there.
+func expectedArg(version int64) any {
+	if version == 0 {
+		return nil
+	}
+	return version
 }
 
 // head is the statement that says where the chain ends, signed, so that cutting entries off its end shows.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"gemba/mes"
 )
@@ -13,12 +14,22 @@ import (
 var ledgerTable = newTable("ledger", reflect.TypeFor[mes.Entry](), false, "writer", "n")
 
 const (
-	insertReceipts = "INSERT INTO receipt(id, principal, digest, command, writer, n, result, odd, at_ms) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)"
-	selectReceipts = "SELECT id, principal, digest, command, writer, n, result, odd, at_ms FROM receipt WHERE id IN (SELECT value FROM json_each(?))"
+	receiptColumns = "id, principal, digest, command, writer, n, result, odd, at_ms"
+	selectReceipts = "SELECT " + receiptColumns + " FROM receipt WHERE id IN (SELECT value FROM json_each(?))"
 	insertHead     = "INSERT INTO ledger_head(writer, n, hash, at_ms, signature, key_id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(writer) DO UPDATE SET n = excluded.n, hash = excluded.hash, at_ms = excluded.at_ms, signature = excluded.signature, key_id = excluded.key_id"
 	selectTail     = "SELECT n, hash FROM ledger WHERE writer = ? ORDER BY n DESC LIMIT 1"
 	selectHead     = "SELECT n, hash FROM ledger_head WHERE writer = ?"
 )
+
+// insertReceipts is the INSERT of so many receipts, by chunks.
+var insertReceipts = func() map[int]string {
+	texts := map[int]string{}
+	row := "(?" + strings.Repeat(",?", strings.Count(receiptColumns, ",")) + ")"
+	for _, n := range chunks {
+		texts[n] = "INSERT INTO receipt(" + receiptColumns + ") VALUES " + row + strings.Repeat(","+row, n-1)
+	}
+	return texts
+}()
 
 // A link is a place in a writer's chain: the number and hash of an entry. The link before the first entry has number 0.
 type link struct {

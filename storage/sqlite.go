@@ -57,18 +57,22 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error
 	if s.conn, err = s.write.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.close())
 	}
-	var found string
-	if err := s.conn.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil || found != "ok" {
-		return nil, errors.Join(fmt.Errorf("the database %s is damaged (%s); restore a backup", path, errorOr(err, found)), s.close())
+	if err := s.check(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("the database %s is damaged; restore a backup: %w", path, err), s.close())
 	}
 	return s, nil
 }
 
-func errorOr(err error, text string) string {
-	if err != nil {
-		return err.Error()
+// check looks through the file for damage.
+func (s *sqlite) check(ctx context.Context) error {
+	var found string
+	if err := s.read.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+		return fromText(err)
 	}
-	return text
+	if found != "ok" {
+		return &trouble{kind: damaged, detail: found, cause: errors.New(found)}
+	}
+	return nil
 }
 
 // claim makes the file, private to its owner, and locks out other writers: two servers on one file would each keep a

@@ -29,12 +29,15 @@ type table struct {
 	versioned bool     // Put with expectations, else only added to
 	columns   []column
 
-	list   string // the columns, quoted, for SELECT
-	insert string // INSERT … SELECT … FROM json_each(?), one JSON array a row
-	upsert string // the same, ON CONFLICT(key) DO UPDATE
-	ignore string // the same, ON CONFLICT DO NOTHING
-	must   string // refuses unless each [key, version] of a JSON array holds
+	list   string         // the columns, quoted, for SELECT
+	insert map[int]string // INSERT of so many rows, by chunks; ON CONFLICT(key) DO UPDATE if versioned
+	must   map[int]string // refuses unless so many records, given as key and version, are as expected
+	ignore string         // INSERT … ON CONFLICT DO NOTHING of all rows of a JSON array
 }
+
+// chunks is how many rows one statement takes: few sizes, so that few statements are ever prepared, and together they
+// make up any number.
+var chunks = []int{64, 16, 4, 1}
 
 type column struct {
 	name  string
@@ -68,6 +71,10 @@ var (
 	rawType  = reflect.TypeFor[json.RawMessage]()
 )
 
+// eachRow gives the elements of a JSON array as v. The OFFSET keeps SQLite from putting json_each.value, which it writes
+// out anew each time, in the place of every v.
+const eachRow = "(SELECT value AS v FROM json_each(?) LIMIT -1 OFFSET 0)"
+
 // newTable makes the plan for a row type. It panics on what cannot be kept: types are fixed when the program is built,
 // and a test walks them all.
 func newTable(name string, row reflect.Type, versioned bool, key ...string) *table {
@@ -83,7 +90,7 @@ func newTable(name string, row reflect.Type, versioned bool, key ...string) *tab
 		if c.sort == moment {
 			c.name += "_ms"
 		}
-		picked = append(picked, fmt.Sprintf("value->>%d", i))
+		picked = append(picked, fmt.Sprintf("v->>%d", i))
 		t.columns = append(t.columns, c)
 		quoted = append(quoted, `"`+c.name+`"`)
 		if !t.isKey(c.name) {
@@ -91,14 +98,19 @@ func newTable(name string, row reflect.Type, versioned bool, key ...string) *tab
 		}
 	}
 	t.list = strings.Join(quoted, ", ")
-	t.insert = fmt.Sprintf("INSERT INTO %s(%s) SELECT %s FROM json_each(?)", name, t.list, strings.Join(picked, ","))
-	t.ignore = t.insert + " WHERE true ON CONFLICT DO NOTHING"
-	t.upsert = fmt.Sprintf(`%s WHERE true ON CONFLICT("%s") DO UPDATE SET %s`, t.insert, strings.Join(key, `","`), strings.Join(set, ", "))
-	version := "1" // of rows that never change
+	into := fmt.Sprintf("INSERT INTO %s(%s) ", name, t.list)
+	t.ignore = into + "SELECT " + strings.Join(picked, ",") + " FROM " + eachRow + " WHERE true ON CONFLICT DO NOTHING"
+	version, conflict := "1", "" // of rows that never change
 	if versioned {
-		version = "version"
+		version, conflict = "version", fmt.Sprintf(` ON CONFLICT("%s") DO UPDATE SET %s`, key[0], strings.Join(set, ", "))
 	}
-	t.must = fmt.Sprintf(`INSERT INTO must(ok) SELECT COALESCE((SELECT %s FROM %s WHERE "%s" = e.value->>0), 0) = e.value->>1 FROM json_each(?) e`, version, name, key[0])
+	values := "(?" + strings.Repeat(",?", len(quoted)-1) + ")"
+	holds := fmt.Sprintf(`(SELECT %s FROM %s WHERE "%s" = ?) IS ?`, version, name, key[0])
+	t.insert, t.must = map[int]string{}, map[int]string{}
+	for _, n := range chunks {
+		t.insert[n] = into + "VALUES " + values + strings.Repeat(","+values, n-1) + conflict
+		t.must[n] = "INSERT INTO must(ok) VALUES (" + holds + strings.Repeat(" AND "+holds, n-1) + ")"
+	}
 	return t
 }
 
@@ -126,6 +138,83 @@ func sortOf(f reflect.Type) sort {
 		return document
 	}
 	panic(fmt.Sprintf("storage: no column can keep a %s", f))
+}
+
+// args adds the row, a struct of the table's type, to the arguments of a statement.
+func (t *table) args(to []any, row reflect.Value) ([]any, error) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		field := row.Field(c.field)
+		switch c.sort {
+		case text:
+			to = append(to, clean(field.String()))
+		case whole:
+			to = append(to, wholeArg(field))
+		case float:
+			f := field.Float()
+			switch {
+			case math.IsNaN(f):
+				to = append(to, nil)
+			case math.IsInf(f, 0):
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, notKept(f))
+			default:
+				to = append(to, f)
+			}
+		case moment:
+			to = append(to, timeArg(*(field.Addr().Interface().(*time.Time))))
+		case document:
+			d, err := documentArg(field)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
+			}
+			to = append(to, d)
+		}
+	}
+	return to, nil
+}
+
+func wholeArg(field reflect.Value) any {
+	if field.Kind() != reflect.Bool {
+		return field.Int()
+	}
+	if field.Bool() {
+		return int64(1)
+	}
+	return int64(0)
+}
+
+func timeArg(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UnixMilli()
+}
+
+func documentArg(field reflect.Value) (any, error) {
+	data, err := documentOf(field)
+	if data == nil || err != nil {
+		return nil, err
+	}
+	return string(data), nil
+}
+
+// documentOf gives the JSON of a field, nil when it is empty.
+func documentOf(field reflect.Value) ([]byte, error) {
+	if field.IsZero() || field.Kind() == reflect.Slice && field.Len() == 0 {
+		return nil, nil
+	}
+	if field.Type() != rawType {
+		return json.Marshal(field.Interface())
+	}
+	raw := field.Bytes()
+	if raw[0] != '{' && raw[0] != '[' {
+		return nil, fmt.Errorf("%.20q is neither an object nor a list", raw)
+	}
+	return raw, nil
+}
+
+func notKept(f float64) error {
+	return mes.Faultf(mes.Invalid, "%v is not a number that can be kept", f)
 }
 
 // append adds the row, a struct of the table's type, to a JSON text as an array of its columns.
@@ -183,7 +272,7 @@ func appendFloat(to []byte, f float64) ([]byte, error) {
 	case math.IsNaN(f):
 		return append(to, "null"...), nil
 	case math.IsInf(f, 0):
-		return nil, mes.Faultf(mes.Invalid, "%v is not a number that can be kept", f)
+		return nil, notKept(f)
 	}
 	return strconv.AppendFloat(to, f, 'g', -1, 64), nil
 }
@@ -191,19 +280,12 @@ func appendFloat(to []byte, f float64) ([]byte, error) {
 // appendDocument adds JSON inside JSON, not as a string: SQLite gives back exactly the text that came in, and nothing is
 // escaped twice.
 func appendDocument(to []byte, field reflect.Value) ([]byte, error) {
-	if field.IsZero() || field.Kind() == reflect.Slice && field.Len() == 0 {
-		return append(to, "null"...), nil
-	}
-	if field.Type() == rawType {
-		raw := field.Bytes()
-		if raw[0] != '{' && raw[0] != '[' {
-			return nil, fmt.Errorf("%.20q is neither an object nor a list", raw)
-		}
-		return append(to, raw...), nil
-	}
-	data, err := json.Marshal(field.Interface())
+	data, err := documentOf(field)
 	if err != nil {
 		return nil, err
+	}
+	if data == nil {
+		data = []byte("null")
 	}
 	return append(to, data...), nil
 }
@@ -340,5 +422,3 @@ func textOf(value any) string {
 	s, _ := value.(string)
 	return s
 }
-
-func appendInt(to []byte, n int64) []byte { return strconv.AppendInt(to, n, 10) }
