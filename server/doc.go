@@ -1,0 +1,24 @@
+// Package server lets people and machines in. It has two doors: SSH for people and stations, HTTPS with API keys for
+// machines and programs. Both lead to the same [mes.App], and neither knows a rule of the floor.
+//
+// # What comes in is hostile until proven otherwise
+//
+// Everything that a client can make grow has a bound before it is read or allocated: connections, handshakes, sessions,
+// windows, environment, pasted text, request bodies, headers, open streams. The bounds are in [Limits].
+//
+// # Who is asking
+//
+// An SSH identity is what the finished handshake proved: the key that signed, or the badge whose password was right.
+// A key that was merely offered counts for nothing. An API key is looked up in a cache that forgets within a second,
+// so that a revoked key is dead within a second.
+//
+// # Made from tables
+//
+// API routes, their OpenAPI document, SSH verbs and their help are made from [mes.Commands] and [mes.Queries]. A new
+// command needs no change here.
+//
+// # Start and stop
+//
+// [Start] opens both doors or neither. [Server.Shutdown] refuses newcomers, lets the screens say goodbye, and then
+// closes.
+package server

@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/ssh"
+	gossh "golang.org/x/crypto/ssh"
+
+	"gemba/keys"
+	"gemba/mes"
+)
+
+// Options are what a server is made from. All but Limits, Log and Now must be given.
+type Options struct {
+	App      *mes.App
+	Records  mes.Records           // look-ups of identities at the doors
+	Hasher   *keys.Hasher          // checks passwords and PINs
+	Pepper   *keys.Pepper          // checks API keys
+	HostKey  gossh.Signer          // of the SSH door
+	TLS      *tls.Config           // of the API
+	SSHAddr  string                // host:port; port 0 takes a free one
+	APIAddr  string                // host:port; port 0 takes a free one
+	NewModel func(Visit) tea.Model // makes the screens of one session
+	Feed     *Feed                 // what the App publishes into
+	Version  string                // of gemba, for the OpenAPI document; shown to holders of a key only
+	Limits   Limits
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// A Server is both doors, open.
+type Server struct {
+	ssh    *sshDoor
+	api    *apiDoor
+	sshNet net.Listener
+	apiNet net.Listener
+	access *Mailbox
+	limits Limits
+	log    *slog.Logger
+	failed chan error
+}
+
+// Start opens both doors, or neither. The context ends what is done in the background; it does not stop the server,
+// Shutdown does.
+//
+// It refuses to listen where anybody could come from: the address must be a loopback or private one. Errors name the
+// address and what would be right.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range []string{o.SSHAddr, o.APIAddr} {
+		if err := checkAddress(address); err != nil {
+			return nil, err
+		}
+	}
+	refusals := newRefusals(o.App, o.Log, o.Limits.RecordedRefused, o.Now)
+	doorman := &doorman{
+		app: o.App, records: o.Records, hasher: o.Hasher, refusals: refusals, log: o.Log, sleep: pause,
+		lockout: newLockout(o.Limits.Failures, o.Limits.Lock, o.Now),
+	}
+	s := &Server{limits: o.Limits, log: o.Log, failed: make(chan error, 2)}
+	if s.ssh, err = newSSHDoor(o, doorman); err != nil {
+		return nil, err
+	}
+	if s.api, err = newAPIDoor(ctx, o, refusals, s.ssh.sessions.count); err != nil {
+		return nil, err
+	}
+	listen := net.ListenConfig{KeepAlive: 30 * time.Second}
+	if s.sshNet, err = listen.Listen(ctx, "tcp", o.SSHAddr); err != nil {
+		s.api.stop()
+		return nil, fmt.Errorf("open the SSH door at %s: %w", o.SSHAddr, err)
+	}
+	if s.apiNet, err = listen.Listen(ctx, "tcp", o.APIAddr); err != nil {
+		_ = s.sshNet.Close()
+		s.api.stop()
+		return nil, fmt.Errorf("open the API door at %s: %w", o.APIAddr, err)
+	}
+	s.access = o.Feed.Subscribe()
+	go s.ssh.watch(s.access)
+	go func() { s.report("SSH", s.ssh.server.Serve(s.sshNet)) }()
+	go func() { s.report("API", s.api.serve(s.apiNet)) }()
+	o.Log.Info("doors open", "ssh", s.SSHAddr(), "api", s.APIAddr())
+	return s, nil
+}
+
+// complete checks that nothing is missing, and fills in the defaults.
+func (o Options) complete() (Options, error) {
+	for name, missing := range map[string]bool{
+		"App": o.App == nil, "Records": o.Records == nil, "Hasher": o.Hasher == nil, "Pepper": o.Pepper == nil, "HostKey": o.HostKey == nil,
+		"TLS": o.TLS == nil, "NewModel": o.NewModel == nil, "Feed": o.Feed == nil,
+	} {
+		if missing {
+			return o, fmt.Errorf("the server was given no %s", name)
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o, nil
+}
+
+// checkAddress refuses to listen where strangers are: everywhere at once, or on a public address.
+func checkAddress(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not an address; write host:port, like 127.0.0.1:2222", address)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not an IP address; write the address of the network card that faces the plant, like 192.168.1.10:2222", host)
+	case ip.Unmap().IsUnspecified():
+		return fmt.Errorf("%s would listen on every network; write the address of the network card that faces the plant, like 192.168.1.10:2222", address)
+	case ip.IsLoopback(), ip.Unmap().IsLoopback(), ip.Unmap().IsPrivate(), ip.IsLinkLocalUnicast():
+		return nil
+	}
+	return fmt.Errorf("%s is a public address; gemba listens on loopback and private addresses only", address)
+}
+
+// SSHAddr is where the SSH door is, host:port.
+func (s *Server) SSHAddr() string { return s.sshNet.Addr().String() }
+
+// APIAddr is where the API door is, host:port.
+func (s *Server) APIAddr() string { return s.apiNet.Addr().String() }
+
+// Failed receives what made a door close that should be open. Nothing comes when all is well.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// report tells why a door was closed, unless it was meant to.
+func (s *Server) report(door string, err error) {
+	if err == nil || errors.Is(err, ssh.ErrServerClosed) || errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	s.log.Error("a door closed", "door", door, "error", err)
+	s.failed <- fmt.Errorf("the %s door closed: %w", door, err)
+}
+
+// Shutdown closes both doors in order: nobody new comes in; screens and commands are told and end; SSH ends; requests
+// that have begun are answered. It takes no longer than the context and the limit Goodbye allow, whichever is shorter;
+// what has not ended then is cut off, and the error says so.
+func (s *Server) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Goodbye)
+	defer cancel()
+	_ = s.sshNet.Close()
+	_ = s.apiNet.Close()
+	answered := make(chan error, 1)
+	go func() { answered <- s.api.server.Shutdown(ctx) }()
+	s.ssh.goodbye(ctx)
+	errSSH := s.ssh.server.Shutdown(ctx)
+	if errSSH != nil {
+		_ = s.ssh.server.Close()
+	}
+	errAPI := <-answered
+	if errAPI != nil {
+		_ = s.api.server.Close()
+	}
+	s.api.stop()
+	s.access.Close()
+	for _, err := range []error{errSSH, errAPI} {
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("close the doors: %w", err)
+		}
+	}
+	return nil
+}
