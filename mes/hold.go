@@ -100,7 +100,7 @@ func (c *UnholdOrder) decide(d *Decision) error {
 			return err
 		}
 		if op.State != OpHeld {
-			return refuse("operation %d %s is %s, not held", op.Seq, op.Name, op.State)
+			return refuse("operation %d %s is %s; there is no hold on it to release", op.Seq, op.Name, op.State)
 		}
 		switch f.order.State {
 		case OrderCompleted, OrderClosed, OrderCancelled:
@@ -122,7 +122,7 @@ func (c *UnholdOrder) decide(d *Decision) error {
 		return err
 	}
 	if o.State != OrderHeld {
-		return refuse("order %s is %s, not held", o.Number, o.State)
+		return refuse("order %s is %s; there is no hold on it to release", o.Number, o.State)
 	}
 	if err := d.owns(o.Hold, o.Place()); err != nil {
 		return err

@@ -383,7 +383,7 @@ func (d *Decision) startable(f *flow, op *Operation, kind SessionKind, person *P
 	}
 	r := &f.order.Snapshot.Routing[f.index(op)]
 	if kind == ReworkWork && op.Rework <= op.Reworked {
-		if err := d.gate("no_rework", "nothing of operation %d was sent to rework", op.Seq); err != nil {
+		if err := d.gate("no_rework", "nothing of operation %d is in rework; report pieces as rework first", op.Seq); err != nil {
 			return err
 		}
 	}
