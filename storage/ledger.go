@@ -11,7 +11,7 @@ import (
 )
 
 // ledgerTable is the plan of the ledger's entries. It is not among tables: only the committer writes there.
-var ledgerTable = newTable("ledger", reflect.TypeFor[mes.Entry](), false, "writer", "n")
+var ledgerTable = newTable("ledger", reflect.TypeFor[mes.Entry](), false, []string{"writer", "n"})
 
 const (
 	receiptColumns = "id, principal, digest, command, writer, n, result, odd, at_ms"
@@ -117,12 +117,23 @@ func (s *Store) Receipt(ctx context.Context, id mes.ID) (mes.Receipt, error) {
 	return r, nil
 }
 
-// Entries lists ledger entries, newest first.
+// Entries lists ledger entries, newest first: in the order in which the database took them, whoever wrote them.
 func (s *Store) Entries(ctx context.Context, f mes.LedgerFilter) ([]mes.Entry, string, error) {
-	q := selectFrom(ledgerTable).match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command)
-	if err := q.after(f.Page.After, "<", "at_ms", "writer", "n"); err != nil {
+	q := newQuery("SELECT "+ledgerTable.list+", rowid FROM ledger").
+		match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command)
+	if err := q.after(f.Page.After, "<", "rowid"); err != nil {
 		return nil, "", err
 	}
-	found, err := all[mes.Entry](ctx, s, local, q.end("ORDER BY at_ms DESC, writer DESC, n DESC LIMIT ?", int64(limitOf(f.Page)+1)))
-	return paged(found, err, f.Page, func(e *mes.Entry) []any { return []any{e.At.UnixMilli(), e.Writer, e.N} })
+	var found []mes.Entry
+	var places []int64
+	err := s.engine.query(ctx, local, q.end("ORDER BY rowid DESC LIMIT ?", int64(limitOf(f.Page)+1)).stmt(), func(_ []string, values []any) error {
+		var e mes.Entry
+		last := len(values) - 1
+		if err := ledgerTable.scan(values[:last], reflect.ValueOf(&e).Elem()); err != nil {
+			return err
+		}
+		found, places = append(found, e), append(places, scanned(values).whole(last))
+		return nil
+	})
+	return paged(found, shown("read the ledger", err), f.Page, func(*mes.Entry) []any { return []any{places[limitOf(f.Page)-1]} })
 }

@@ -62,9 +62,6 @@ func one[T any](ctx context.Context, s *Store, l level, q *query, what string, r
 // all gives every row that a query finds, of a type that has a table.
 func all[T any](ctx context.Context, s *Store, l level, q *query) ([]T, error) {
 	t := tableFor[T]()
-	if t == nil && reflect.TypeFor[T]() == ledgerTable.row {
-		t = ledgerTable
-	}
 	var found []T
 	err := s.engine.query(ctx, l, q.stmt(), func(_ []string, values []any) error {
 		var row T

@@ -20,7 +20,7 @@ var tables = []*table{
 	record[mes.SignIn](mes.KindSignIn),
 	rows[mes.Reading](mes.KindReading, "id"),
 	record[mes.Order](mes.KindOrder),
-	record[mes.Operation](mes.KindOperation),
+	record[mes.Operation](mes.KindOperation, "order", "seq"),
 	record[mes.Session](mes.KindSession),
 	record[mes.Engagement](mes.KindEngagement),
 	rows[mes.Report](mes.KindReport, "id"),
@@ -31,14 +31,15 @@ var tables = []*table{
 	rows[mes.Sample](mes.KindSample, "machine", "tag", "at_ms", "nanos", "ord"),
 }
 
-// record is the table of versioned records of one kind.
-func record[T any](kind mes.Kind) *table {
-	return newTable(string(kind), reflect.TypeFor[T](), true, "id")
+// record is the table of versioned records of one kind. Columns that the id fixes are left out of updates, which spares
+// their indexes.
+func record[T any](kind mes.Kind, fixed ...string) *table {
+	return newTable(string(kind), reflect.TypeFor[T](), true, []string{"id"}, fixed...)
 }
 
 // rows is the table of rows of one kind that are only ever added.
 func rows[T any](kind mes.Kind, key ...string) *table {
-	return newTable(string(kind), reflect.TypeFor[T](), false, key...)
+	return newTable(string(kind), reflect.TypeFor[T](), false, key)
 }
 
 var (

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ type table struct {
 
 // chunks is how many rows one statement takes: few sizes, so that few statements are ever prepared, and together they
 // make up any number.
-var chunks = []int{64, 16, 4, 1}
+var chunks = []int{64, 32, 16, 8, 4, 2, 1}
 
 type column struct {
 	name  string
@@ -77,7 +78,7 @@ const eachRow = "(SELECT value AS v FROM json_each(?) LIMIT -1 OFFSET 0)"
 
 // newTable makes the plan for a row type. It panics on what cannot be kept: types are fixed when the program is built,
 // and a test walks them all.
-func newTable(name string, row reflect.Type, versioned bool, key ...string) *table {
+func newTable(name string, row reflect.Type, versioned bool, key []string, fixed ...string) *table {
 	t := &table{name: name, row: row, key: key, versioned: versioned}
 	var quoted, picked, set []string
 	for i := range row.NumField() {
@@ -93,7 +94,7 @@ func newTable(name string, row reflect.Type, versioned bool, key ...string) *tab
 		picked = append(picked, fmt.Sprintf("v->>%d", i))
 		t.columns = append(t.columns, c)
 		quoted = append(quoted, `"`+c.name+`"`)
-		if !t.isKey(c.name) {
+		if !slices.Contains(key, c.name) && !slices.Contains(fixed, c.name) {
 			set = append(set, fmt.Sprintf(`"%s"=excluded."%s"`, c.name, c.name))
 		}
 	}
@@ -112,15 +113,6 @@ func newTable(name string, row reflect.Type, versioned bool, key ...string) *tab
 		t.must[n] = "INSERT INTO must(ok) VALUES (" + holds + strings.Repeat(" AND "+holds, n-1) + ")"
 	}
 	return t
-}
-
-func (t *table) isKey(column string) bool {
-	for _, k := range t.key {
-		if k == column {
-			return true
-		}
-	}
-	return false
 }
 
 func sortOf(f reflect.Type) sort {

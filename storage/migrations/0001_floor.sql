@@ -78,8 +78,8 @@ BEGIN
 END
 ----
 CREATE TRIGGER ledger_continues BEFORE INSERT ON ledger
-WHEN NEW.n IS NOT 1 + COALESCE((SELECT max(n) FROM ledger WHERE writer = NEW.writer), 0)
-	OR NEW.prev_hash IS NOT COALESCE((SELECT hash FROM ledger WHERE writer = NEW.writer ORDER BY n DESC LIMIT 1), '0000000000000000000000000000000000000000000000000000000000000000')
+WHEN (NEW.n - 1) || ' ' || NEW.prev_hash IS NOT COALESCE((SELECT n || ' ' || hash FROM ledger WHERE writer = NEW.writer ORDER BY n DESC LIMIT 1),
+	'0 0000000000000000000000000000000000000000000000000000000000000000')
 BEGIN
 	SELECT RAISE(ABORT, 'chain: the entry does not continue the chain of its writer');
 END
@@ -90,9 +90,7 @@ BEGIN
 	SELECT RAISE(ABORT, 'append-only');
 END
 ----
-CREATE INDEX ledger_at ON ledger(at_ms, writer, n)
-----
-CREATE INDEX ledger_subject ON ledger(subject, at_ms)
+CREATE INDEX ledger_subject ON ledger(subject)
 ----
 CREATE VIEW activity AS SELECT * FROM ledger WHERE "view" = 'activity'
 ----
@@ -265,6 +263,8 @@ CREATE INDEX work_order_urgency ON work_order(priority, COALESCE(due_ms, 2534023
 ----
 CREATE INDEX work_order_product ON work_order(product)
 ----
+CREATE INDEX work_order_open ON work_order(priority, COALESCE(due_ms, 253402300800000), number) WHERE state IN ('released', 'in_progress', 'paused', 'held')
+----
 -- What is closed or cancelled never changes again.
 CREATE TRIGGER work_order_final BEFORE UPDATE ON work_order WHEN OLD.state IN ('closed', 'cancelled')
 BEGIN
@@ -304,8 +304,6 @@ CREATE TABLE operation (
 ) STRICT, WITHOUT ROWID
 ----
 CREATE INDEX operation_order ON operation("order", seq)
-----
-CREATE INDEX operation_queue ON operation(line, class) WHERE state IN ('ready', 'running', 'paused', 'held')
 ----
 CREATE TABLE job_session (
 	id TEXT NOT NULL PRIMARY KEY,
@@ -378,8 +376,6 @@ CREATE TABLE report (
 CREATE INDEX report_at ON report(occurred_at_ms, id)
 ----
 CREATE INDEX report_order ON report("order", occurred_at_ms)
-----
-CREATE INDEX report_person ON report(person, occurred_at_ms)
 ----
 -- A report is taken back once.
 CREATE UNIQUE INDEX report_corrects ON report(corrects) WHERE corrects <> ''
