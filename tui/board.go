@@ -128,10 +128,8 @@ func (b *board) table(r area) widget.Table {
 		{Title: a.say("col.machine"), Width: 10}, {Title: a.say("col.state"), Width: 9}, {Title: a.say("col.since"), Width: 8, Right: true},
 		{Title: a.say("col.job"), Width: 16}, {Title: a.say("col.count"), Width: 8, Right: true}, {Title: a.say("col.why"), Width: 8, Flex: true},
 	}}
-	if r.class == half {
-		t.Columns[3].Width = 8
-		t.Columns = t.Columns[:5]
-		t.Columns[3].Flex = true
+	if r.width < 80 {
+		t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: shortState}, t.Columns[2], {Title: t.Columns[3].Title, Width: 9, Flex: true}, t.Columns[4]}
 	}
 	if r.class == wall {
 		t.Columns[0].Width, t.Columns[3].Width = 14, 20
@@ -149,6 +147,9 @@ func (b *board) table(r area) widget.Table {
 		}
 		cells := []widget.Span{{Text: string(m.Machine), Tone: widget.Strong}, a.state(lookOf(machineLooks, m.State)), {Text: b.since(m)},
 			{Text: job}, {Text: count(m.Total)}, why}
+		if r.width < 80 {
+			cells[1] = a.short(lookOf(machineLooks, m.State))
+		}
 		if r.class == wall {
 			cells = append(cells, widget.Span{Text: m.Name, Tone: widget.Dim}, widget.Span{Text: string(m.Line), Tone: widget.Dim})
 		}

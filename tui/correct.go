@@ -65,7 +65,7 @@ func (c *correct) open() tea.Cmd {
 	}
 	s := &slip{
 		title: a.say("title.correct_one"), send: a.say("key.correct"),
-		about: a.lines(a.say("correct.about", count(wrong.Quantity), strings.ToLower(a.say("qty."+string(wrong.Kind))), a.moment(wrong.RecordedAt))),
+		about: []string{a.say("correct.about", count(wrong.Quantity), strings.ToLower(a.say("qty."+string(wrong.Kind))), a.moment(wrong.RecordedAt))},
 		form: widget.Form{Fields: []*widget.Field{
 			{Name: "quantity", Label: a.say("field.right_quantity"), Kind: widget.Quantity, Max: max(quantityDigits, len(itoa(int(wrong.Quantity)))), Needed: true, Unit: c.detail.Order.Unit},
 			{Name: "kind", Label: a.say("field.kind"), Kind: widget.Choice, Options: kinds},

@@ -42,7 +42,12 @@ func (h *help) key(name string) tea.Cmd {
 func (h *help) all() []Action {
 	list := h.a.top().Actions()
 	if h.a.person != nil && !h.a.locked {
-		list = append(list[:len(list):len(list)], h.a.everywhere()...)
+		own := list
+		for _, act := range h.a.everywhere() {
+			if _, twice := find(act.Keys[0], own); !twice {
+				list = append(list[:len(list):len(list)], act)
+			}
+		}
 	}
 	return list
 }

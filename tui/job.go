@@ -103,15 +103,21 @@ func (j *job) Actions() []Action {
 		if op.Rework > op.Reworked {
 			list = append(list, rework)
 		}
-		if op.State != mes.OpReady {
+		switch {
+		case op.State == mes.OpReady:
+		case j.over(op, available):
+			list = append([]Action{complete}, list...)
+		default:
 			list = append(list, complete)
 		}
 	case mine == nil && op.State == mes.OpWaiting:
 		list = append(list, setup)
 	case mine != nil && mine.State == mes.SessionPaused && open:
 		list = append(list, resume, report, stop, complete)
-	case mine != nil && open && available <= 0 && op.Good+op.Scrap > 0 && mine.Kind != mes.ReworkWork:
+	case mine != nil && open && j.over(op, available) && mine.Kind != mes.ReworkWork:
 		list = append(list, complete, pause, report, stop)
+	case mine != nil && open && available <= 0 && mine.Kind != mes.ReworkWork:
+		list = append(list, pause, report, complete, stop)
 	case mine != nil && open:
 		list = append(list, report, pause, complete, stop)
 	case mine != nil:
@@ -133,6 +139,17 @@ func (j *job) Actions() []Action {
 	}
 	return append(list, on("f3 esc", j.a.say("key.back"), j.a.back),
 		quietly("d", j.a.say("key.order"), func() tea.Cmd { return j.a.open(newOrder(j.a, j.detail.Order.ID)) }))
+}
+
+// over tells whether nothing is left to do: all that was ordered is good, or all that came in is used and nothing more
+// can come.
+func (j *job) over(op *mes.Operation, available int64) bool {
+	for i := range j.detail.Operations {
+		if p := &j.detail.Operations[i]; p.Seq < op.Seq && p.State != mes.OpCompleted && p.State != mes.OpSkipped {
+			return false
+		}
+	}
+	return op.Good >= j.detail.Order.Ordered || available <= 0 && op.Reports > 0
 }
 
 // book sends a command of this job under a new id and reads the job again.
@@ -169,7 +186,7 @@ func (j *job) stop() tea.Cmd {
 func (j *job) confirm(instruction string) tea.Cmd {
 	return j.a.slip(&slip{
 		title: j.a.say("title.instruction"), send: j.a.say("key.confirm"),
-		about: j.a.lines(j.a.say("job.instruction", instruction)),
+		about: []string{j.a.say("job.instruction", instruction)},
 		build: func(*widget.Form) mes.Command { return &mes.ConfirmInstruction{Instruction: instruction} },
 		done:  func(mes.Receipt) { j.a.tell(widget.Normal, "say.confirmed", instruction) },
 	})
@@ -193,9 +210,9 @@ func newCompletion(j *job) *slip {
 	o := &j.detail.Order
 	least := o.Ordered - o.Ordered*int64(o.Tolerance)/100
 	short := left > 0 && op.Good < least
-	about := j.a.lines(j.a.say("complete.about", j.number(), count(op.Good), count(op.Scrap)))
+	about := []string{j.a.say("complete.about", j.number(), count(op.Good), count(op.Scrap))}
 	if short {
-		about = append(about, j.a.lines(j.a.say("complete.short", count(left), o.Unit))...)
+		about = append(about, j.a.say("complete.short", count(left), o.Unit))
 	}
 	s := &slip{
 		title: j.a.say("title.complete"), send: j.a.say("key.complete"), about: about,
@@ -208,17 +225,6 @@ func newCompletion(j *job) *slip {
 		s.form = widget.Form{Fields: []*widget.Field{j.a.reasonField(true)}}
 	}
 	return s
-}
-
-// lines gives dim lines of text; they are wrapped where they are drawn.
-func (a *App) lines(texts ...string) []widget.Line {
-	var out []widget.Line
-	for _, t := range texts {
-		for _, l := range widget.Wrap(t, max(a.width-2, 14), 4) {
-			out = append(out, widget.Of(widget.Span{Text: " " + l, Tone: widget.Plain}))
-		}
-	}
-	return out
 }
 
 func (j *job) Draw(r area) Frame {
@@ -250,7 +256,7 @@ func (j *job) shownState(op *mes.Operation) look {
 
 func (j *job) orderNote() string {
 	o := &j.detail.Order
-	return j.a.say("job.order_note", o.Number, j.a.say(lookOf(orderLooks, o.State).key), j.a.day(o.Due), o.Priority)
+	return j.a.say("job.order_note", o.Number, strings.ToLower(j.a.say(lookOf(orderLooks, o.State).key)), j.a.day(o.Due), o.Priority)
 }
 
 // sessionText says what the own session does and how long it has been going.
@@ -331,15 +337,21 @@ func (j *job) strip(op *mes.Operation, available int64, r area) []widget.Line {
 	if why := j.why(op); why != "" {
 		lines = append(lines, widget.Of(widget.Span{Text: why, Tone: widget.Warning}))
 	}
-	var row []widget.Span
-	for i, g := range j.figures(op, available) {
-		row = append(row, widget.Span{Text: widget.Left(g.label, 10), Tone: widget.Dim}, widget.Span{Text: widget.Right(count(g.value), 7) + "   ", Tone: widget.Strong})
-		if i%2 == 1 {
-			lines, row = append(lines, widget.Line{Spans: row}), nil
+	return append(lines, pairs(j.figures(op, available), "")...)
+}
+
+// pairs writes quantities two a line, each behind its label.
+func pairs(figures []figure, indent string) []widget.Line {
+	var lines []widget.Line
+	for i, g := range figures {
+		if i%2 == 0 {
+			lines = append(lines, widget.Of(widget.Span{Text: indent}))
 		}
-	}
-	if row != nil {
-		lines = append(lines, widget.Line{Spans: row})
+		l := &lines[len(lines)-1]
+		if i%2 == 1 {
+			l.Spans = append(l.Spans, widget.Span{Text: "   "})
+		}
+		l.Spans = append(l.Spans, widget.Span{Text: widget.Left(g.label, 10), Tone: widget.Dim}, widget.Span{Text: widget.Right(count(g.value), 7), Tone: widget.Strong})
 	}
 	return lines
 }
@@ -362,24 +374,19 @@ func (j *job) large(op *mes.Operation, available int64, r area) []widget.Line {
 		}
 		lines = append(lines, widget.Blank)
 	}
-	lines = append(lines, indent(widget.Span{Text: " " + l.glyph + " " + word + " ", Tone: l.tone.Badge()}, widget.Span{Text: "   "}, j.sessionText()), widget.Blank)
+	badge, session := widget.Span{Text: " " + l.glyph + " " + word + " ", Tone: l.tone.Badge()}, j.sessionText()
+	if row := indent(badge, widget.Span{Text: "   "}, session); row.Width() <= r.width {
+		lines = append(lines, row, widget.Blank)
+	} else {
+		lines = append(lines, indent(badge), indent(session), widget.Blank)
+	}
 	for _, part := range widget.Wrap(j.why(op), r.width-4, 2) {
 		lines = append(lines, indent(widget.Span{Text: part, Tone: widget.Warning}))
 	}
-	figures := j.figures(op, available)
-	each := max((r.width-4)/max(len(figures), 1), 8)
-	each = min(each, 18)
-	var labels, values []widget.Span
-	for _, g := range figures {
-		labels = append(labels, widget.Span{Text: widget.Left(strings.ToUpper(g.label), each), Tone: widget.Dim})
-		values = append(values, widget.Span{Text: widget.Left(count(g.value), each), Tone: g.tone})
+	if why := j.why(op); why != "" {
+		lines = append(lines, widget.Blank)
 	}
-	lines = append(lines, indent(labels...))
-	if r.class == wall {
-		lines = append(lines, bigFigures(figures, each, j.a.ascii)...)
-	} else {
-		lines = append(lines, indent(values...))
-	}
+	lines = append(lines, j.figureLines(op, available, r)...)
 	lines = append(lines, widget.Blank)
 	recent := j.recent(op)
 	if room := r.height - len(lines) - 1; len(recent) > 0 && room > 0 {
@@ -389,6 +396,25 @@ func (j *job) large(op *mes.Operation, available int64, r area) []widget.Line {
 		}
 	}
 	return lines
+}
+
+// figureLines writes the quantities: side by side where there is room, in digits for a distance on a wall.
+func (j *job) figureLines(op *mes.Operation, available int64, r area) []widget.Line {
+	figures := j.figures(op, available)
+	if r.width < 60 {
+		return pairs(figures, "  ")
+	}
+	each := min((r.width-4)/len(figures), 18)
+	labels, values := []widget.Span{{Text: "  "}}, []widget.Span{{Text: "  "}}
+	for _, g := range figures {
+		labels = append(labels, widget.Span{Text: widget.Left(strings.ToUpper(g.label), each), Tone: widget.Dim})
+		values = append(values, widget.Span{Text: widget.Left(count(g.value), each), Tone: g.tone})
+	}
+	lines := []widget.Line{{Spans: labels}}
+	if r.class == wall {
+		return append(lines, bigFigures(figures, each, j.a.ascii)...)
+	}
+	return append(lines, widget.Line{Spans: values})
 }
 
 // bigFigures writes quantities in digits that are read from a distance.

@@ -70,7 +70,7 @@ func (o *order) Actions() []Action {
 	}
 	plan, lead := mes.PlanOrders, mes.LeadWork
 	openStates := is(mes.OrderDraft, mes.OrderReleased, mes.OrderInProgress, mes.OrderPaused, mes.OrderHeld)
-	add(is(mes.OrderDraft), plan, "r", a.say("key.release"), o.plain("title.release", &mes.ReleaseOrder{Order: o.id}))
+	add(is(mes.OrderDraft), plan, "enter r", a.say("key.release"), o.plain("title.release", &mes.ReleaseOrder{Order: o.id}))
 	add(is(mes.OrderInProgress), lead, "c", a.say("key.complete"), o.complete)
 	add(is(mes.OrderCompleted), lead, "e", a.say("key.close"), o.plain("title.close", &mes.CloseOrder{Order: o.id}))
 	add(is(mes.OrderInProgress), lead, "p", a.say("key.pause"), o.reasoned("title.pause", func(why string) mes.Command { return &mes.PauseOrder{Order: o.id, Reason: why} }))
@@ -129,9 +129,9 @@ func (o *order) open() tea.Cmd {
 }
 
 // facts are what a form about the order says above its fields.
-func (o *order) facts() []widget.Line {
+func (o *order) facts() []string {
 	ord := &o.detail.Order
-	return o.a.lines(o.a.say("order.facts", ord.Number, count(ord.Ordered), ord.Unit, string(ord.Product)))
+	return []string{o.a.say("order.facts", ord.Number, count(ord.Ordered), ord.Unit, string(ord.Product))}
 }
 
 func (o *order) slip(title string, build func(f *widget.Form) mes.Command, fields ...*widget.Field) tea.Cmd {
@@ -251,7 +251,10 @@ func (o *order) Draw(r area) Frame {
 			widget.Of(widget.Span{Text: widget.Left(" "+l.glyph+" "+a.say(l.key), r.width), Tone: l.tone.Badge()}))
 	} else {
 		state := widget.Span{Text: " " + l.glyph + " " + a.say(l.key) + " ", Tone: l.tone.Badge()}
-		f.Lines = append(f.Lines, widget.Blank, widget.Of(widget.Span{Text: "  "}, state,
+		if r.class != strip {
+			f.Lines = append(f.Lines, widget.Blank)
+		}
+		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: "  "}, state,
 			widget.Span{Text: "   " + a.say("order.line", count(ord.Ordered), ord.Unit, string(ord.Product), string(ord.Revision)), Tone: widget.Plain}))
 	}
 	if why := o.why(); why != "" {
@@ -318,14 +321,20 @@ func (o *order) operations(r area, height int) []widget.Line {
 		{Title: a.say("col.good"), Width: 7, Right: true}, {Title: a.say("col.scrap"), Width: 6, Right: true},
 		{Title: a.say("col.available"), Width: 6, Right: true}, {Title: a.say("col.line"), Width: 10},
 	}}
-	if r.class == half {
-		t.Columns[1].Width = 6
+	if r.width < 80 {
+		t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: 8, Flex: true}, {Title: t.Columns[2].Title, Width: shortState},
+			{Title: t.Columns[3].Title, Width: 6, Right: true}, t.Columns[5]}
 	}
 	for i := range ops {
 		op := &ops[i]
 		scrap := widget.Span{Text: count(op.Scrap)}
 		if op.Scrap > 0 {
 			scrap.Tone = widget.Fault
+		}
+		if r.width < 80 {
+			t.Rows = append(t.Rows, []widget.Span{{Text: itoa(op.Seq), Tone: widget.Strong}, {Text: op.Name}, a.short(lookOf(opLooks, op.State)),
+				{Text: count(op.Good)}, {Text: count(o.detail.Available[i])}})
+			continue
 		}
 		t.Rows = append(t.Rows, []widget.Span{{Text: itoa(op.Seq), Tone: widget.Strong}, {Text: op.Name}, a.state(lookOf(opLooks, op.State)),
 			{Text: count(op.Good)}, scrap, {Text: count(o.detail.Available[i])}, {Text: string(op.Line), Tone: widget.Dim}})

@@ -221,8 +221,9 @@ func (o *orders) table(r area) widget.Table {
 		{Title: a.say("col.good"), Width: 7, Right: true}, {Title: a.say("col.ordered"), Width: 7, Right: true},
 		{Title: a.say("col.product"), Width: 8, Flex: true}, {Title: a.say("col.due"), Width: 10},
 	}}
-	if r.class == half {
-		t.Columns[1].Width = 13
+	if r.width < 80 {
+		t.Columns = []widget.Column{t.Columns[1], {Title: a.say("col.state"), Width: shortState}, {Title: a.say("col.made"), Width: 11, Right: true},
+			{Title: a.say("col.product"), Width: 8, Flex: true}, t.Columns[6]}
 	}
 	if r.class == wall {
 		t.Columns[1].Width = 20
@@ -233,6 +234,9 @@ func (o *orders) table(r area) widget.Table {
 		cells := []widget.Span{{Text: "P" + itoa(row.Priority), Tone: widget.Dim}, {Text: row.Number, Tone: widget.Strong},
 			a.state(lookOf(orderLooks, row.State)), {Text: count(row.Good)}, {Text: count(row.Ordered)},
 			{Text: string(row.Product), Tone: widget.Dim}, {Text: a.day(row.Due)}}
+		if r.width < 80 {
+			cells = []widget.Span{cells[1], a.short(lookOf(orderLooks, row.State)), {Text: count(row.Good) + "/" + count(row.Ordered)}, cells[5], cells[6]}
+		}
 		if r.class == wall {
 			cells = append(cells, widget.Span{Text: itoa(row.OpsDone) + "/" + itoa(row.Ops)}, widget.Span{Text: string(row.Line), Tone: widget.Dim})
 		}

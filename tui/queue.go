@@ -70,6 +70,9 @@ func (q *queue) open() tea.Cmd {
 
 func (q *queue) Draw(r area) Frame {
 	f := Frame{Note: q.a.say("queue.note", len(q.items))}
+	if line := q.a.line(); line != "" {
+		f.Note = string(line) + " · " + f.Note
+	}
 	if !q.read.known {
 		return q.a.reading(r)
 	}
@@ -81,21 +84,36 @@ func (q *queue) Draw(r area) Frame {
 		for i := from; i < to; i++ {
 			it, lit := q.items[i], i == q.list.Cursor
 			f.Lines = append(f.Lines, q.a.markLine(lit, widget.Span{Text: it.Number + "/" + itoa(it.Seq), Tone: widget.Strong}),
-				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, q.a.short(lookOf(opLooks, it.State)),
-					{Text: widget.Right(count(it.Available), 6) + " " + widget.Cut(it.Name, 8), Tone: widget.Plain}}})
+				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, q.a.short(itemLook(&it)),
+					{Text: widget.Right(count(it.Available), 6) + " " + it.Name}}})
 		}
 		return f
 	}
+	t := q.table(r)
+	f.Lines = append(f.Lines, tableLines(&t, &q.list, r.width, r.height)...)
+	return f
+}
+
+// itemLook is the state that concerns who looks for work: what stops the order stops its operations.
+func itemLook(it *mes.QueueItem) look {
+	switch it.OrderIs {
+	case mes.OrderHeld, mes.OrderPaused:
+		return lookOf(orderLooks, it.OrderIs)
+	}
+	return lookOf(opLooks, it.State)
+}
+
+func (q *queue) table(r area) widget.Table {
 	t := widget.Table{Columns: []widget.Column{
 		{Title: q.a.say("col.priority"), Width: 2}, {Title: q.a.say("col.job"), Width: 16}, {Title: q.a.say("col.state"), Width: 9},
 		{Title: q.a.say("col.available"), Width: 6, Right: true}, {Title: q.a.say("col.operation"), Width: 12, Flex: true},
 		{Title: q.a.say("col.product"), Width: 10}, {Title: q.a.say("col.due"), Width: 10},
 	}}
-	if r.class >= term {
-		t.Columns[2].Width = 11
-	}
 	if r.class == wall {
 		t.Columns[1].Width, t.Columns[5].Width = 20, 16
+	}
+	if r.width < 80 {
+		t.Columns = []widget.Column{t.Columns[1], t.Columns[2], t.Columns[3], {Title: t.Columns[4].Title, Width: 8, Flex: true}, t.Columns[6]}
 	}
 	for i := range q.items {
 		it := &q.items[i]
@@ -103,14 +121,17 @@ func (q *queue) Draw(r area) Frame {
 		if !it.Due.IsZero() && it.Due.Before(q.a.now) {
 			due = widget.Span{Text: due.Text[min(5, len(due.Text)):] + " " + q.a.say("queue.late"), Tone: widget.Warning}
 		}
-		t.Rows = append(t.Rows, []widget.Span{
+		cells := []widget.Span{
 			{Text: "P" + itoa(it.Priority), Tone: widget.Dim}, {Text: it.Number + "/" + itoa(it.Seq), Tone: widget.Strong},
-			q.a.state(lookOf(opLooks, it.State)), {Text: count(it.Available), Tone: widget.Plain}, {Text: it.Name, Tone: widget.Plain},
+			q.a.state(itemLook(it)), {Text: count(it.Available), Tone: widget.Plain}, {Text: it.Name, Tone: widget.Plain},
 			{Text: string(it.Product), Tone: widget.Dim}, due,
-		})
+		}
+		if r.width < 80 {
+			cells = []widget.Span{cells[1], cells[2], cells[3], cells[4], due}
+		}
+		t.Rows = append(t.Rows, cells)
 	}
-	f.Lines = append(f.Lines, tableLines(&t, &q.list, r.width, r.height)...)
-	return f
+	return t
 }
 
 // tableLines draws a table's head and the part of it that is in view.

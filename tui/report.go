@@ -3,6 +3,7 @@ package tui
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"gemba/mes"
 	"gemba/tui/widget"
@@ -30,7 +31,7 @@ func newReport(j *job) *slip {
 		return &widget.Field{Name: of + "_reason", Label: a.say("field.reason_of"), Kind: widget.Text, Max: 80, With: of, Known: used}
 	}
 	s := &slip{title: a.say("title.report"), send: a.say("key.book")}
-	s.about = a.lines(a.say("report.about", j.number(), op.Name, count(available), o.Unit))
+	s.about = []string{a.say("report.about", j.number(), op.Name, count(available), o.Unit)}
 	s.form.Fields = []*widget.Field{quantity("good"), quantity("scrap"), reason("scrap"), quantity("rework"), reason("rework"), quantity("review"), reason("review")}
 	if available > 0 {
 		s.form.Field("good").Preset(itoa(int(available)))
@@ -88,15 +89,15 @@ func (a *App) tellReceipt(s *slip, r mes.Receipt) {
 		a.tell(widget.Normal, "say.done", s.title)
 		return
 	}
-	words := ""
+	var parts []string
 	for _, kind := range []string{"good", "scrap", "rework", "review"} {
 		if n := s.form.Number(kind); n > 0 {
-			words += count(n) + " " + a.say("qty."+kind) + ", "
+			parts = append(parts, count(n)+" "+strings.ToLower(a.say("qty."+kind)))
 		}
 	}
 	key := "say.booked"
 	if r.Replayed {
 		key = "say.booked_before"
 	}
-	a.tell(widget.Normal, key, words, count(gave.Available), r.Writer, r.N)
+	a.tell(widget.Normal, key, strings.Join(parts, ", "), count(gave.Available), r.Writer, r.N)
 }

@@ -110,7 +110,7 @@ func (s *signIn) send() tea.Cmd {
 func (s *signIn) Draw(r area) Frame {
 	var f Frame
 	if s.a.locked && s.a.person != nil {
-		for _, l := range widget.Wrap(s.a.say("signin.locked", s.a.person.Name), r.width-2, 3) {
+		for _, l := range widget.Wrap(s.a.say("signin.locked", s.a.person.Name), r.width-2, 4) {
 			f.Lines = append(f.Lines, widget.Of(widget.Span{Text: " " + l, Tone: widget.Act}))
 		}
 	} else {
@@ -119,13 +119,14 @@ func (s *signIn) Draw(r area) Frame {
 			where = st.Name
 		}
 		if r.class >= term {
+			f.Lines = append(f.Lines, widget.Blank)
 			for _, row := range widget.Big("gemba", s.a.ascii) {
 				f.Lines = append(f.Lines, widget.Of(widget.Span{Text: "  " + row, Tone: widget.Act}))
 			}
 			f.Lines = append(f.Lines, widget.Blank)
 		}
 		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: " " + where, Tone: widget.Strong}))
-		for _, l := range widget.Wrap(s.a.say("signin.how"), r.width-2, 2) {
+		for _, l := range widget.Wrap(s.a.say("signin.how"), r.width-2, 3) {
 			f.Lines = append(f.Lines, widget.Of(widget.Span{Text: " " + l, Tone: widget.Dim}))
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type slip struct {
 	a     *App
 	title string
-	about []widget.Line // what it is about, above the fields
+	about []string // what it is about, above the fields
 	form  widget.Form
 	send  string // label of Enter
 	id    mes.ID
@@ -101,8 +101,12 @@ func (s *slip) book() tea.Cmd {
 func (s *slip) Draw(r area) Frame {
 	var f Frame
 	room := r.height - min(len(s.form.Fields), r.height)
-	for _, l := range s.about[:min(len(s.about), room)] {
-		f.Lines = append(f.Lines, l)
+	for _, text := range s.about {
+		for _, l := range widget.Wrap(text, r.width-2, 4) {
+			if len(f.Lines) < room {
+				f.Lines = append(f.Lines, widget.Say(" "+l))
+			}
+		}
 	}
 	if len(f.Lines) > 0 && len(f.Lines) < room {
 		f.Lines = append(f.Lines, widget.Blank)

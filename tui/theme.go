@@ -76,9 +76,12 @@ func (a *App) state(l look) widget.Span {
 	return widget.Span{Text: l.glyph + " " + a.say(l.key), Tone: l.tone}
 }
 
+// shortState is the width of a state written short.
+const shortState = 5
+
 // short writes a state where a word has four letters.
 func (a *App) short(l look) widget.Span {
-	return widget.Span{Text: l.glyph + a.say(l.key+".short"), Tone: l.tone}
+	return widget.Span{Text: widget.Left(l.glyph+a.say(l.key+".short"), shortState), Tone: l.tone}
 }
 
 // speaksUTF8 tells whether the client said that its terminal shows UTF-8. A terminal that does not say gets ASCII.

@@ -64,9 +64,9 @@ func (a *App) compose(c class) ([]widget.Line, *tea.Position) {
 	}
 	lines := []widget.Line{a.header(c)}
 	if roomy {
-		lines = append(lines, widget.Spread(
-			widget.Of(widget.Span{Text: " " + a.title(), Tone: widget.Strong}),
-			widget.Of(widget.Span{Text: f.Note + " ", Tone: widget.Dim}), a.width))
+		title := widget.Of(widget.Span{Text: " " + a.title() + "  ", Tone: widget.Strong})
+		note := widget.Cut(f.Note, max(a.width-title.Width()-1, 0))
+		lines = append(lines, widget.Spread(title, widget.Of(widget.Span{Text: note + " ", Tone: widget.Dim}), a.width))
 	}
 	body := f.Lines[:min(len(f.Lines), r.height)]
 	lines = append(lines, body...)
@@ -95,6 +95,13 @@ func (a *App) header(c class) widget.Line {
 		clock = clock[:5]
 		return widget.Spread(widget.Of(widget.Span{Text: a.title(), Tone: widget.Bar}), widget.Of(widget.Span{Text: " " + clock, Tone: widget.Bar}), a.width)
 	}
+	if c == strip {
+		left := []widget.Span{{Text: " " + a.title(), Tone: widget.Bar}}
+		if a.person != nil {
+			left = append(left, widget.Span{Text: " · " + a.person.Name, Tone: widget.BarDim})
+		}
+		return widget.Spread(widget.Of(left...), widget.Of(widget.Span{Text: " " + clock + " ", Tone: widget.Bar}), a.width)
+	}
 	left := []widget.Span{{Text: " gemba", Tone: widget.Bar}}
 	add := func(s string, t widget.Tone) {
 		left = append(left, widget.Span{Text: " · ", Tone: widget.BarDim}, widget.Span{Text: s, Tone: t})
@@ -113,9 +120,6 @@ func (a *App) header(c class) widget.Line {
 		add(a.person.Name, widget.Bar)
 	default:
 		add(a.say("view.nobody"), widget.BarDim)
-	}
-	if c == strip {
-		add(a.title(), widget.Bar)
 	}
 	return widget.Spread(widget.Of(left...), widget.Of(widget.Span{Text: " " + clock + " ", Tone: widget.Bar}), a.width)
 }
@@ -137,13 +141,17 @@ func (a *App) keyBar() widget.Line {
 		}
 	}
 	line := widget.Line{}
-	room := a.width - tail.Width() - 1
+	room := a.width - tail.Width()
 	for _, act := range list {
 		if act.Quiet {
 			continue
 		}
 		name := keyName(act.Keys[0])
 		need := widget.Width(name) + 1 + widget.Width(act.Label) + 2
+		if room < need && len(line.Spans) == 0 && len(tail.Spans) > 1 {
+			tail.Spans = tail.Spans[:1] // what Enter does is worth more than a label
+			room = a.width - tail.Width()
+		}
 		if room < need {
 			break
 		}

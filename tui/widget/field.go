@@ -212,7 +212,10 @@ func (f *Field) shown(width int) (text string, cursor int) {
 		if len(f.Options) > 0 {
 			label = f.Options[f.chosen].Label
 		}
-		return "◂ " + Left(label, max(width-4, 0)) + " ▸", 2
+		if width < 12 {
+			return Left(label, width), 0
+		}
+		return "◂ " + Left(label, width-4) + " ▸", 2
 	}
 	value := string(f.value)
 	if f.Kind == Secret {

@@ -1,0 +1,182 @@
+package widget
+
+import (
+	"strings"
+	"testing"
+
+	"charm.land/lipgloss/v2"
+)
+
+func plain(ascii bool) *Painter { return &Painter{ASCII: ascii} }
+
+func TestPaint_isExactlyAsWideAsSaid(t *testing.T) {
+	texts := []string{"", "short", strings.Repeat("long ", 30), "日本語の名前がここに", "e\u0301a\u0301", "👷 worker", "tab\there", "\x1b[31mred", "‮reversed"}
+	for _, text := range texts {
+		for _, ascii := range []bool{false, true} {
+			for width := 1; width <= 40; width++ {
+				got := plain(ascii).Paint(Say(text), width)
+				if w := lipgloss.Width(got); w != width {
+					t.Errorf("Paint(%q, %d) ascii %v is %d wide: %q", text, width, ascii, w, got)
+				}
+			}
+		}
+	}
+}
+
+func TestPaint_letsNoControlThrough(t *testing.T) {
+	for r := rune(0); r < 0x2100; r++ {
+		if !hidden(r) {
+			continue
+		}
+		got := plain(false).Paint(Say("a"+string(r)+"b"), 5)
+		if strings.ContainsRune(got, r) {
+			t.Errorf("%U came through as %q", r, got)
+		}
+	}
+	if got := plain(false).Paint(Say("\xff\x9b"), 4); strings.Contains(got, "\x9b") {
+		t.Errorf("a broken byte came through as %q", got)
+	}
+}
+
+func TestPaint_asciiIsASCII(t *testing.T) {
+	got := plain(true).Paint(Say("▸ RUNNING Müller 日本 ▌ ─│ … ‖"), 40)
+	for _, r := range got {
+		if r > 0x7e {
+			t.Fatalf("%q is in an ASCII line: %q", r, got)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{{"operation", 9, "operation"}, {"operation", 8, "operati…"}, {"operation", 1, "…"}, {"operation", 0, ""}, {"日本語", 4, "日…"}} {
+		if got := Cut(c.text, c.width); got != c.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	got := Wrap("the quick brown fox jumps", 10, 2)
+	if len(got) != 2 || got[0] != "the quick" || !strings.HasSuffix(got[1], "…") {
+		t.Errorf("Wrap gave %q", got)
+	}
+	for _, width := range []int{1, 2, 5} {
+		for _, line := range Wrap("a verylongwordindeed 日本語 x", width, 9) {
+			if lipgloss.Width(line) > width {
+				t.Errorf("Wrap to %d gave %q", width, line)
+			}
+		}
+	}
+}
+
+func TestQuantity_refusesWhatIsNoQuantity(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want Refusal
+	}{{"12", NoRefusal}, {"0", NoRefusal}, {"4006381333931", TooManyFor}, {"12345678", TooManyFor}, {"A1", NotDigits}, {"-5", NotDigits},
+		{"1.5", NotDigits}, {"1e9", NotDigits}, {"٣", NotDigits}, {"1\x1d2", Unprintable}} {
+		f := &Field{Kind: Quantity, Max: 7}
+		f.Preset("5")
+		if got := f.Insert(c.text); got != c.want {
+			t.Errorf("Insert(%q) = %d, want %d", c.text, got, c.want)
+		}
+		if c.want != NoRefusal && f.Value() != "" {
+			t.Errorf("after refusing %q the field holds %q", c.text, f.Value())
+		}
+	}
+}
+
+func TestQuantity_swallowsTheRestOfARefusedScan(t *testing.T) {
+	f := Form{Fields: []*Field{{Name: "good", Kind: Quantity, Max: 7}}}
+	for _, r := range "X1001" {
+		f.Type(string(r))
+	}
+	if out := f.Key("enter"); out != Taken {
+		t.Errorf("the first Enter gave %d: it only acknowledges", out)
+	}
+	if f.Number("good") != 0 || f.Focused().Refused() != NoRefusal {
+		t.Errorf("the field holds %q, refusal %d", f.Value("good"), f.Focused().Refused())
+	}
+}
+
+func TestPreset_isReplacedByTheFirstKey(t *testing.T) {
+	f := &Field{Kind: Quantity, Max: 7}
+	f.Preset("120")
+	f.Insert("7")
+	if f.Value() != "7" {
+		t.Errorf("the field holds %q, want 7", f.Value())
+	}
+	f.Preset("120")
+	f.Edit("left")
+	f.Insert("9")
+	if f.Value() != "1290" {
+		t.Errorf("after moving the cursor the field holds %q, want 1290", f.Value())
+	}
+}
+
+func TestForm_enterGoesToWhatIsMissing(t *testing.T) {
+	f := Form{Fields: []*Field{{Name: "good", Kind: Quantity, Max: 7}, {Name: "scrap", Kind: Quantity, Max: 7}, {Name: "why", Kind: Text, Max: 80, With: "scrap"}}}
+	f.Type("8")
+	if out := f.Key("enter"); out != Send {
+		t.Fatalf("Enter with nothing missing gave %d", out)
+	}
+	f.FocusOn("scrap")
+	f.Type("2")
+	if out := f.Key("enter"); out != Taken || f.Focused().Name != "why" {
+		t.Fatalf("Enter gave %d on %s, want the reason", out, f.Focused().Name)
+	}
+	if out := f.Key("enter"); out != Refused {
+		t.Errorf("Enter on the empty reason gave %d", out)
+	}
+	f.Type("DIM-OOS\r\n")
+	if f.Value("why") != "DIM-OOS" {
+		t.Errorf("the reason is %q", f.Value("why"))
+	}
+}
+
+func TestSecret_isNeverShown(t *testing.T) {
+	f := Form{Fields: []*Field{{Name: "pin", Label: "PIN", Kind: Secret, Max: 20}}}
+	f.Type("314159")
+	lines, _, _ := f.Lines(40, 5)
+	for _, l := range lines {
+		for _, s := range l.Spans {
+			if strings.Contains(s.Text, "3") || strings.Contains(s.Text, "1") {
+				t.Errorf("the PIN is on the screen: %q", s.Text)
+			}
+		}
+	}
+}
+
+func TestList_keepsItsCursorInView(t *testing.T) {
+	l := List{Len: 100}
+	for _, by := range []int{50, 7, -20, 90, -200, 3} {
+		l.Move(by)
+		for _, fit := range []int{1, 5, 20, 200} {
+			from, to := l.Window(fit)
+			if l.Cursor < from || l.Cursor >= to || to-from > fit || to > l.Len {
+				t.Fatalf("cursor %d, window %d..%d of %d", l.Cursor, from, to, fit)
+			}
+		}
+	}
+	empty := List{}
+	if from, to := empty.Window(10); from != 0 || to != 0 || empty.Cursor != 0 {
+		t.Errorf("an empty list shows %d..%d", from, to)
+	}
+}
+
+func TestBig_rowsAreEquallyLong(t *testing.T) {
+	for _, word := range []string{"RUNNING", "IN PROGRESS", "0123456789", "WAITING", "MAXJQKYZ"} {
+		for _, ascii := range []bool{false, true} {
+			rows := Big(word, ascii)
+			for _, r := range rows {
+				if lipgloss.Width(r) != lipgloss.Width(rows[0]) {
+					t.Errorf("%s: rows are not equally long: %q", word, rows)
+				}
+			}
+		}
+	}
+}
