@@ -147,10 +147,8 @@ func (t *intake) counts() error {
 		if r.Event == LateReading {
 			t.late++
 		}
-		if r.Event != RepeatedReading {
-			rows = append(rows, r)
-			batch[when] = append(batch[when], r)
-		}
+		rows = append(rows, r)
+		batch[when] = append(batch[when], r)
 		if r.Event != LateReading && r.Event != RepeatedReading {
 			t.d.Save(c)
 		}
