@@ -25,6 +25,10 @@ var benchmarks = []benchmark{
 		"job reports through App.Do, 64 at once, on SQLite; floor: single commits of one row, one after the other", openReportsSQLite},
 	{"reports-rqlite", "reports/s", 2500, 0,
 		"job reports through App.Do, 64 at once, on one rqlited; floor: single inserts, 64 at once", openReportsRqlite},
+	{"ingest-sqlite", "rows/s", 150_000, 0,
+		"samples through the keyed HTTPS API, batches of 1,000 over four connections, on SQLite; floor: prepared inserts, 1,000 a transaction", openIngestSQLite},
+	{"ingest-rqlite", "rows/s", 60_000, 0,
+		"samples through the keyed HTTPS API, batches of 1,000 over four connections, on one rqlited; floor: json_each inserts of 1,000, four at once", openIngestRqlite},
 }
 
 // setting is what all benchmarks of a run have in common.
@@ -49,6 +53,7 @@ type trial interface {
 type spell struct {
 	units     int
 	took      time.Duration
+	cpu       time.Duration   // processor time of this process meanwhile
 	latencies []time.Duration // of each request, in no order; nil when they are not of interest
 }
 
@@ -79,7 +84,7 @@ func (b *benchmark) measure(ctx context.Context, s *setting) (f Figure, err erro
 		return f, err
 	}
 	f = Figure{Name: b.name, Unit: b.unit, Goal: b.goal, GoalP99: milliseconds(b.p99)}
-	var latencies []time.Duration
+	var total spell
 	for round := range rounds {
 		for side := range 2 {
 			runtime.GC() // each side cleans up its own garbage
@@ -96,7 +101,7 @@ func (b *benchmark) measure(ctx context.Context, s *setting) (f Figure, err erro
 				return f, err
 			}
 			f.Rounds = append(f.Rounds, rounded(sp.rate()))
-			latencies = append(latencies, sp.latencies...)
+			total.units, total.cpu, total.latencies = total.units+sp.units, total.cpu+sp.cpu, append(total.latencies, sp.latencies...)
 		}
 	}
 	if err := t.check(ctx); err != nil {
@@ -104,7 +109,8 @@ func (b *benchmark) measure(ctx context.Context, s *setting) (f Figure, err erro
 	}
 	f.Value, f.Floor = median(f.Rounds), median(f.FloorRounds)
 	f.Ratio = ratio(f.Value, f.Floor)
-	f.P50, f.P99 = milliseconds(percentile(latencies, 50)), milliseconds(percentile(latencies, 99))
+	f.P50, f.P99 = milliseconds(percentile(total.latencies, 50)), milliseconds(percentile(total.latencies, 99))
+	f.CPU = rounded(float64(total.cpu.Microseconds()) / float64(max(total.units, 1)))
 	f.Note = t.note()
 	return f, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -15,7 +16,7 @@ func crowd(ctx context.Context, n int, length time.Duration, step func(ctx conte
 	defer cancel()
 	var wait sync.WaitGroup
 	spells, errs := make([]spell, n), make([]error, n)
-	begin := time.Now()
+	begin, cpu := time.Now(), cpuTime()
 	end := begin.Add(length)
 	for w := range n {
 		wait.Go(func() {
@@ -38,7 +39,7 @@ func crowd(ctx context.Context, n int, length time.Duration, step func(ctx conte
 		})
 	}
 	wait.Wait()
-	total := spell{took: time.Since(begin)}
+	total := spell{took: time.Since(begin), cpu: cpuTime() - cpu}
 	for i := range spells {
 		total.units += spells[i].units
 		total.latencies = append(total.latencies, spells[i].latencies...)
@@ -63,4 +64,13 @@ func together(n int, do func(i int) error) error {
 	}
 	wait.Wait()
 	return errors.Join(errs...)
+}
+
+// cpuTime is the processor time that this process has used so far.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -22,6 +22,7 @@ type Figure struct {
 	Ratio       float64   `json:"ratio"` // Value / Floor
 	P50         float64   `json:"p50"`
 	P99         float64   `json:"p99"`
+	CPU         float64   `json:"cpu_us"`             // processor time of our process for one unit, microseconds
 	Goal        float64   `json:"goal"`               // Value that is asked for
 	GoalP99     float64   `json:"goal_p99,omitempty"` // P99 that is asked for
 	Rounds      []float64 `json:"rounds"`
@@ -36,7 +37,7 @@ func (f *Figure) reached() bool {
 
 func printTable(w io.Writer, figures []Figure) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "name\tvalue\tfloor\tratio\tp50 ms\tp99 ms\tasked for\treached\tunit\t")
+	fmt.Fprintln(t, "name\tvalue\tfloor\tratio\tp50 ms\tp99 ms\tcpu µs\tasked for\treached\tunit\t")
 	for i := range figures {
 		f := &figures[i]
 		goal, reached := fmt.Sprintf("≥ %.0f", f.Goal), "yes"
@@ -46,7 +47,7 @@ func printTable(w io.Writer, figures []Figure) error {
 		if !f.reached() {
 			reached = "no"
 		}
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", f.Name, f.Value, f.Floor, f.Ratio, f.P50, f.P99, goal, reached, f.Unit)
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.1f\t%s\t%s\t%s\t\n", f.Name, f.Value, f.Floor, f.Ratio, f.P50, f.P99, f.CPU, goal, reached, f.Unit)
 	}
 	if err := t.Flush(); err != nil {
 		return err

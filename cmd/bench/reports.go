@@ -125,7 +125,7 @@ func (t *reportsTrial) check(ctx context.Context) error {
 	return agree(ctx, t.place, []fact{
 		{"receipts", "SELECT count(*) FROM receipt WHERE command = 'job.report'", want.commands},
 		{"ledger entries", "SELECT count(*) FROM ledger WHERE command = 'job.report' AND outcome = 'done'", want.commands},
-		{"entries in the chain", "SELECT n - (SELECT count(*) FROM ledger) FROM ledger_head", 0},
+		{"entries beyond the chain", "SELECT n - (SELECT count(*) FROM ledger) FROM ledger_head", 0},
 		{"reports", "SELECT count(*) FROM report", want.rows},
 		{"good pieces reported", "SELECT sum(quantity) FROM report WHERE kind = 'good'", want.good},
 		{"good pieces of operations", "SELECT sum(good) FROM operation", want.good},
