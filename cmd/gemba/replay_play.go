@@ -23,8 +23,8 @@ type refusal struct {
 	err  error
 }
 
-// play sends every step. Steps of one order, and steps of one worker, are sent one after the other in their order, so
-// that the outcome does not depend on chance; the others go side by side. The error is one that ends the replay; what
+// play sends every step. Steps that can see each other's doing are sent one after the other in their order, so that the
+// outcome does not depend on chance; the others go side by side. The error is one that ends the replay; what
 // is merely refused is kept in refusals.
 func (r *replay) play(ctx context.Context) error {
 	r.played = make([]playedSession, len(r.sessions))
@@ -103,7 +103,8 @@ type schedule struct {
 	followers [][]int32 // which steps wait for each one
 }
 
-// newSchedule lets each step wait for the step before it of its order and of its worker.
+// newSchedule lets each step wait for the step before it of its order. Starts and stops also wait for the start or stop
+// before them of their worker, since they see what else the worker has running; a report does not.
 func newSchedule(p *plan) *schedule {
 	s := &schedule{make([]int8, len(p.steps)), make([][]int32, len(p.steps))}
 	ofOrder, ofWorker := make([]int, len(p.orders)), make([]int, len(p.people)) // last step, counted from 1
@@ -113,10 +114,14 @@ func newSchedule(p *plan) *schedule {
 		if before > 0 {
 			s.follow(before-1, i)
 		}
+		ofOrder[session.order] = i + 1
+		if p.steps[i].kind == reportStep {
+			continue
+		}
 		if other := ofWorker[session.worker]; other > 0 && other != before {
 			s.follow(other-1, i)
 		}
-		ofOrder[session.order], ofWorker[session.worker] = i+1, i+1
+		ofWorker[session.worker] = i + 1
 	}
 	return s
 }
