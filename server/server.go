@@ -60,7 +60,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	for _, address := range []string{o.SSHAddr, o.APIAddr} {
-		if err := checkAddress(address); err != nil {
+		if err := CheckAddress(address); err != nil {
 			return nil, err
 		}
 	}
@@ -114,8 +114,8 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// checkAddress refuses to listen where strangers are: everywhere at once, or on a public address.
-func checkAddress(address string) error {
+// CheckAddress refuses an address to listen where strangers are: everywhere at once, or on a public address.
+func CheckAddress(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("%q is not an address; write host:port, like 127.0.0.1:2222", address)

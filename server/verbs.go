@@ -244,11 +244,12 @@ func unknownVerb(words []string) error {
 	}
 	typed := plainText(strings.Join(words[:min(2, len(words))], " "), 60)
 	near := nearest(strings.ReplaceAll(strings.ToLower(typed), ".", " "), verbNames())
-	switch {
-	case len(near) > 0:
-		return mes.Faultf(mes.Invalid, "there is no verb %q; did you mean: %s?", typed, strings.Join(near, ", "))
-	case len(acts) > 0:
-		return mes.Faultf(mes.Invalid, "there is no verb %q; %s can: %s", typed, words[0], strings.Join(acts, ", "))
+	hint := "help lists them all"
+	if len(acts) > 0 {
+		hint = words[0] + " can: " + strings.Join(acts, ", ")
 	}
-	return mes.Faultf(mes.Invalid, "there is no verb %q; help lists them all", typed)
+	if len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "? " + hint
+	}
+	return mes.Faultf(mes.Invalid, "there is no verb %q; %s", typed, hint)
 }
