@@ -72,9 +72,11 @@ func (t *brokenTrial) floor(context.Context, time.Duration) (spell, error) {
 func (t *brokenTrial) ours(context.Context, time.Duration) (spell, error) {
 	return spell{units: 1, took: time.Millisecond, latencies: []time.Duration{time.Millisecond}}, nil
 }
-func (t *brokenTrial) check(context.Context) error { return errors.New("reports: 1 are there and 2 were acknowledged") }
-func (t *brokenTrial) note() string                { return "broken" }
-func (t *brokenTrial) close() error                { t.closed = true; return nil }
+func (t *brokenTrial) check(context.Context) error {
+	return errors.New("reports: 1 are there and 2 were acknowledged")
+}
+func (t *brokenTrial) note() string { return "broken" }
+func (t *brokenTrial) close() error { t.closed = true; return nil }
 
 // What the database does not hold is no figure, and fails the whole run.
 func TestAll_failsLoudly(t *testing.T) {
