@@ -166,8 +166,13 @@ func (d *Decision) disengage(s *Session) error {
 
 func with(list []ID, id ID) []ID { return append(slices.Clone(list), id) }
 
+// without gives nil and not an empty list: a row reads the same before and after it was stored.
 func without(list []ID, id ID) []ID {
-	return slices.DeleteFunc(slices.Clone(list), func(have ID) bool { return have == id })
+	rest := slices.DeleteFunc(slices.Clone(list), func(have ID) bool { return have == id })
+	if len(rest) == 0 {
+		return nil
+	}
+	return rest
 }
 
 // pauseSession stops the clock of a running session.
