@@ -53,15 +53,19 @@ func (s *samples) appendIngest(to []byte, batch int) []byte {
 	to = append(to, `{"machine":"`...)
 	to = append(to, s.machine(batch)...)
 	to = append(to, `","source":"bench","samples":[`...)
+	var stamp []byte
 	for i := range batchRows {
 		tag, at, value := s.row(batch, i)
+		if i%len(sampleTags) == 0 {
+			stamp = at.AppendFormat(stamp[:0], "2006-01-02T15:04:05.000Z")
+		}
 		if i > 0 {
 			to = append(to, ',')
 		}
 		to = append(to, `{"tag":"`...)
 		to = append(to, tag...)
 		to = append(to, `","at":"`...)
-		to = at.AppendFormat(to, "2006-01-02T15:04:05.000Z")
+		to = append(to, stamp...)
 		to = append(to, `","value":`...)
 		to = strconv.AppendFloat(to, value, 'g', -1, 64)
 		to = append(to, '}')
