@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,12 +30,13 @@ func BenchmarkReports(b *testing.B) {
 		var mu sync.Mutex
 		var took []time.Duration
 		var wg sync.WaitGroup
+		var next atomic.Int64
 		before := processorTime(b)
 		b.ResetTimer()
 		for w := range workers {
 			wg.Go(func() {
 				var mine []time.Duration
-				for i := w; i < b.N; i += workers {
+				for next.Add(1) <= int64(b.N) {
 					begin := time.Now()
 					f.do(actors[w], &mes.ReportJob{Order: mes.ID(fmt.Sprintf("W%03d", w)), Operation: "10", Good: 1})
 					mine = append(mine, time.Since(begin))
@@ -58,11 +60,12 @@ func BenchmarkSamples(b *testing.B) {
 	onBothBench(b, func(b *testing.B, s *Store) {
 		const senders, batch = 4, 1000
 		var wg sync.WaitGroup
+		var next atomic.Int64
 		before := processorTime(b)
 		b.ResetTimer()
 		for w := range senders {
 			wg.Go(func() {
-				for i := w; i < b.N; i += senders {
+				for i := int(next.Add(1)); i <= b.N; i = int(next.Add(1)) {
 					rows := make([]mes.Sample, batch)
 					for j := range rows {
 						rows[j] = mes.Sample{Machine: mes.ID(fmt.Sprint("M", w)), Tag: fmt.Sprint("tag", j%20), At: noon.Add(time.Duration(i*batch+j) * time.Millisecond), Value: float64(j) * 1.25}

@@ -16,7 +16,7 @@ type task struct {
 	receipt *mes.Receipt // nil for a refusal
 	expect  []mes.Expect // one a record, those of the records put included
 	put     []mes.Record
-	rows    []lot // of put and add, one a table
+	rows    []lot // of put and add
 	bulk    []fragment
 	size    int         // bulk rows
 	done    chan result // takes one result without waiting
@@ -27,10 +27,11 @@ type result struct {
 	err     error
 }
 
-// A lot is rows of one table as arguments of its insert, one row after the other.
+// A lot is rows of one table as arguments of its insert or its update, one row after the other.
 type lot struct {
-	table *table
-	args  []any
+	table  *table
+	update bool
+	args   []any
 }
 
 // A fragment is many rows of one table as JSON arrays with commas between them: bound one by one they would take
@@ -79,12 +80,12 @@ func prepare(ctx context.Context, c *mes.Change) (*task, error) {
 		if err := expect(kind, r.Key(), mes.VersionOf(r)-1); err != nil {
 			return nil, err
 		}
-		if err := t.write(reflect.ValueOf(r), true); err != nil {
+		if err := t.write(reflect.ValueOf(r), true, mes.VersionOf(r) > 1); err != nil {
 			return nil, err
 		}
 	}
 	for _, row := range c.Add {
-		if err := t.write(reflect.ValueOf(row), false); err != nil {
+		if err := t.write(reflect.ValueOf(row), false, false); err != nil {
 			return nil, err
 		}
 	}
@@ -101,8 +102,8 @@ type recordKey struct {
 	id   mes.ID
 }
 
-// write adds a row, given as a pointer to its struct, to the fragment of its table.
-func (t *task) write(row reflect.Value, versioned bool) error {
+// write adds a row, given as a pointer to its struct, to the lot it belongs to.
+func (t *task) write(row reflect.Value, versioned, update bool) error {
 	if row.Kind() != reflect.Pointer || row.IsNil() {
 		return mes.Faultf(mes.Internal, "a change holds a %s where a pointer to a row belongs", row.Type())
 	}
@@ -110,19 +111,19 @@ func (t *task) write(row reflect.Value, versioned bool) error {
 	if table == nil || table.versioned != versioned {
 		return mes.Faultf(mes.Internal, "a change cannot hold a %s here", row.Type())
 	}
-	l := lotFor(&t.rows, table)
+	l := lotFor(&t.rows, table, update)
 	var err error
 	l.args, err = table.args(l.args, row.Elem())
 	return err
 }
 
-func lotFor(in *[]lot, table *table) *lot {
+func lotFor(in *[]lot, table *table, update bool) *lot {
 	for i := range *in {
-		if (*in)[i].table == table {
+		if (*in)[i].table == table && (*in)[i].update == update {
 			return &(*in)[i]
 		}
 	}
-	*in = append(*in, lot{table: table})
+	*in = append(*in, lot{table: table, update: update})
 	return &(*in)[len(*in)-1]
 }
 

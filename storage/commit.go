@@ -257,7 +257,7 @@ func (c *committer) compose(group []*task) (*batch, error) {
 	b := &batch{group: group, before: c.last, after: c.last}
 	var receipts, entries []any
 	var err error
-	expect, rows := make([][]any, len(tables)), make([][]any, len(tables))
+	expect, insert, update := make([][]any, len(tables)), make([][]any, len(tables)), make([][]any, len(tables))
 	asked := map[mes.Expect]bool{}
 	for _, t := range group {
 		t.entry.Seal(c.store.writer, b.after.n+1, b.after.hash)
@@ -280,18 +280,24 @@ func (c *committer) compose(group []*task) (*batch, error) {
 			expect[i] = append(expect[i], string(e.ID), expectedArg(e.Version))
 		}
 		for _, l := range t.rows {
+			into := insert
+			if l.update {
+				into = update
+			}
 			i := orderOf[l.table]
-			rows[i] = append(rows[i], l.args...)
+			into[i] = append(into[i], l.args...)
 		}
 	}
-	b.add(insertReceipts, receipts)
-	b.add(ledgerTable.insert, entries)
+	add := func(m *many, args []any) { b.stmts = m.stmts(b.stmts, args, c.store.engine.takesLists()) }
+	add(insertReceipts, receipts)
+	add(ledgerTable.insert, entries)
 	b.stmts = append(b.stmts, c.head(b.after, group[len(group)-1].entry.At))
 	for i, t := range tables {
-		b.add(t.must, expect[i])
+		add(t.must, expect[i])
 	}
 	for i, t := range tables {
-		b.add(t.insert, rows[i])
+		add(t.insert, insert[i])
+		add(t.update, update[i])
 	}
 	b.counting = make([]*task, len(b.stmts))
 	for _, t := range group {
@@ -301,17 +307,6 @@ func (c *committer) compose(group []*task) (*batch, error) {
 		}
 	}
 	return b, nil
-}
-
-// add appends the statements, by chunks, that take these arguments.
-func (b *batch) add(texts map[int]string, args []any) {
-	for _, n := range chunks {
-		width := n * strings.Count(texts[1], "?")
-		for len(args) > 0 && len(args) >= width {
-			b.stmts = append(b.stmts, stmt{texts[n], args[:width:width]})
-			args = args[width:]
-		}
-	}
 }
 
 // expectedArg is what a record's version is compared with: NULL for one that must not be there.

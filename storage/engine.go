@@ -17,6 +17,9 @@ type engine interface {
 	// whole numbers may come as float64. Both slices belong to the engine and are good until row returns.
 	query(ctx context.Context, level level, s stmt, row func(columns []string, values []any) error) error
 
+	// takesLists tells whether many rows should come as one JSON array; else they come as arguments.
+	takesLists() bool
+
 	// name says which engine and version answers, for people.
 	name() string
 

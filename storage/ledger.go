@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 
 	"gemba/mes"
 )
@@ -21,15 +20,7 @@ const (
 	selectHead     = "SELECT n, hash FROM ledger_head WHERE writer = ?"
 )
 
-// insertReceipts is the INSERT of so many receipts, by chunks.
-var insertReceipts = func() map[int]string {
-	texts := map[int]string{}
-	row := "(?" + strings.Repeat(",?", strings.Count(receiptColumns, ",")) + ")"
-	for _, n := range chunks {
-		texts[n] = "INSERT INTO receipt(" + receiptColumns + ") VALUES " + row + strings.Repeat(","+row, n-1)
-	}
-	return texts
-}()
+var insertReceipts = inserting("receipt", receiptColumns)
 
 // A link is a place in a writer's chain: the number and hash of an entry. The link before the first entry has number 0.
 type link struct {

@@ -95,7 +95,7 @@ func (s *Store) OrderDetail(ctx context.Context, scope mes.Scope, ref mes.ID) (*
 
 // prefixed gives a table's columns with the name it has in a query.
 func prefixed(name string, t *table) string {
-	return name + "." + strings.ReplaceAll(t.list, ", ", ", "+name+".")
+	return name + "." + strings.ReplaceAll(t.list, ",", ","+name+".")
 }
 
 // Queue lists the operations that can be worked on, most urgent first.

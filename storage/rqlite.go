@@ -237,6 +237,8 @@ func (r *rqlite) eachNode(ctx context.Context, do func(*rqliteNode) error) error
 	}
 }
 
+func (r *rqlite) takesLists() bool { return true }
+
 func (r *rqlite) name() string {
 	if v := r.version.Load(); v != nil {
 		return "rqlite " + *v

@@ -248,6 +248,8 @@ func (s *sqlite) prepareRead(ctx context.Context, text string) (*sql.Stmt, error
 	return prepared, nil
 }
 
+func (s *sqlite) takesLists() bool { return false }
+
 func (s *sqlite) name() string {
 	version, _, _ := sqlite3.Version()
 	return "SQLite " + version

@@ -1,0 +1,204 @@
+package storage
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gemba/mes"
+)
+
+// args adds the row, a struct of the table's type, to the arguments of a statement.
+func (t *table) args(to []any, row reflect.Value) ([]any, error) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		field := row.Field(c.field)
+		switch c.sort {
+		case text:
+			to = append(to, clean(field.String()))
+		case whole:
+			to = append(to, wholeArg(field))
+		case float:
+			f := field.Float()
+			switch {
+			case math.IsNaN(f):
+				to = append(to, nil)
+			case math.IsInf(f, 0):
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, notKept(f))
+			default:
+				to = append(to, f)
+			}
+		case moment:
+			to = append(to, timeArg(*(field.Addr().Interface().(*time.Time))))
+		case document:
+			d, err := documentArg(field)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
+			}
+			to = append(to, d)
+		}
+	}
+	return to, nil
+}
+
+func wholeArg(field reflect.Value) any {
+	if field.Kind() != reflect.Bool {
+		return field.Int()
+	}
+	if field.Bool() {
+		return int64(1)
+	}
+	return int64(0)
+}
+
+func timeArg(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UnixMilli()
+}
+
+func documentArg(field reflect.Value) (any, error) {
+	data, err := documentOf(field)
+	if data == nil || err != nil {
+		return nil, err
+	}
+	return string(data), nil
+}
+
+// documentOf gives the JSON of a field, nil when it is empty.
+func documentOf(field reflect.Value) ([]byte, error) {
+	if field.IsZero() || field.Kind() == reflect.Slice && field.Len() == 0 {
+		return nil, nil
+	}
+	if field.Type() != rawType {
+		return json.Marshal(field.Interface())
+	}
+	raw := field.Bytes()
+	if raw[0] != '{' && raw[0] != '[' {
+		return nil, fmt.Errorf("%.20q is neither an object nor a list", raw)
+	}
+	return raw, nil
+}
+
+func notKept(f float64) error {
+	return mes.Faultf(mes.Invalid, "%v is not a number that can be kept", f)
+}
+
+// append adds the row, a struct of the table's type, to a JSON text as an array of its columns.
+func (t *table) append(to []byte, row reflect.Value) ([]byte, error) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		sep := byte(',')
+		if i == 0 {
+			sep = '['
+		}
+		to = append(to, sep)
+		field := row.Field(c.field)
+		switch c.sort {
+		case text:
+			to = appendText(to, field.String())
+		case whole:
+			if field.Kind() == reflect.Bool {
+				to = appendBool(to, field.Bool())
+			} else {
+				to = strconv.AppendInt(to, field.Int(), 10)
+			}
+		case float:
+			var err error
+			if to, err = appendFloat(to, field.Float()); err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
+			}
+		case moment:
+			to = appendTime(to, *(field.Addr().Interface().(*time.Time)))
+		case document:
+			data, err := documentOf(field)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
+			}
+			if data == nil {
+				to = append(to, "null"...)
+			} else {
+				to = appendText(to, string(data))
+			}
+		}
+	}
+	return append(to, ']'), nil
+}
+
+func appendBool(to []byte, b bool) []byte {
+	if b {
+		return append(to, '1')
+	}
+	return append(to, '0')
+}
+
+func appendTime(to []byte, at time.Time) []byte {
+	if at.IsZero() {
+		return append(to, "null"...)
+	}
+	return strconv.AppendInt(to, at.UnixMilli(), 10)
+}
+
+func appendFloat(to []byte, f float64) ([]byte, error) {
+	switch {
+	case math.IsNaN(f):
+		return append(to, "null"...), nil
+	case math.IsInf(f, 0):
+		return nil, notKept(f)
+	}
+	return strconv.AppendFloat(to, f, 'g', -1, 64), nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendText adds a JSON string. What is not UTF-8 becomes U+FFFD, and NUL too, since SQLite's texts end there.
+func appendText(to []byte, s string) []byte {
+	to = append(to, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b >= 0x20 && b != '"' && b != '\\' && b < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if b < utf8.RuneSelf {
+			to = append(to, s[start:i]...)
+			switch b {
+			case '"', '\\':
+				to = append(to, '\\', b)
+			case 0:
+				to = append(to, "\ufffd"...)
+			default:
+				to = append(to, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			to = append(to, s[start:i]...)
+			to = append(to, "\ufffd"...)
+			i++
+			start = i
+			continue
+		}
+		i += size
+	}
+	to = append(to, s[start:]...)
+	return append(to, '"')
+}
+
+// clean gives the text as appendText keeps it.
+func clean(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+}
