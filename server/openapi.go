@@ -13,6 +13,10 @@ import (
 	"gemba/mes"
 )
 
+func init() {
+	huma.ValidateStrictCasing = true // otherwise "Quantity" passes for "quantity", and a field could be said twice
+}
+
 // A document is the OpenAPI 3.1 description of the API in the making. Its schemas are also what bodies and parameters
 // are checked against, so it cannot say anything that does not hold.
 type document struct {
