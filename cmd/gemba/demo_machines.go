@@ -14,7 +14,7 @@ import (
 )
 
 // beat is how often a simulated machine says something.
-const beat = 2 * time.Second
+const beat = 3 * time.Second
 
 // startMachines lets the demonstration plant's machines run. Each sends through the real API with its own key, as a
 // gateway would; the group is done when all have stopped.

@@ -46,8 +46,11 @@ func (o *storeOptions) where() (string, error) {
 		return "sqlite:" + filepath.Join(o.data, "gemba.db"), nil
 	}
 	kind, nodes, _ := strings.Cut(o.store, ":")
-	if kind != "rqlite" {
+	switch {
+	case kind == "sqlite" && nodes != "":
 		return o.store, nil
+	case kind != "rqlite":
+		return "", fmt.Errorf("%q is not a store; write sqlite:PATH or rqlite:https://HOST:PORT,…", o.store)
 	}
 	for _, node := range strings.Split(nodes, ",") {
 		u, err := url.Parse(node)

@@ -32,6 +32,7 @@ type serveOptions struct {
 	check    bool
 	sessions int
 	lock     time.Duration
+	log      string
 }
 
 func newServeCommand() *cobra.Command {
@@ -61,8 +62,9 @@ and from gemba.toml in the data folder (ssh = "…").`,
 	f.StringSliceVar(&o.names, "name", nil, "names and addresses that the API's certificate holds, besides this host's")
 	f.BoolVar(&o.demo, "demo", false, "load the demonstration plant and let its machines run")
 	f.BoolVar(&o.check, "check", false, "validate the configuration and exit")
+	f.StringVar(&o.log, "log", "", "file for the log and the trace of API calls, JSON lines (default standard error; DATA/gemba.log with --demo)")
 	f.IntVar(&o.sessions, "sessions", 1000, "SSH sessions at once")
-	f.DurationVar(&o.lock, "lock", 5*time.Minute, "idle time after which a terminal locks")
+	f.DurationVar(&o.lock, "lock", 0, "idle time after which a terminal locks (default 5m, 3m for who manages access)")
 	return cmd
 }
 
@@ -85,7 +87,7 @@ func (o *serveOptions) validate() error {
 	if o.sessions < 1 || o.sessions > 100_000 {
 		return errors.New("--sessions goes from 1 to 100000")
 	}
-	if o.lock < time.Minute || o.lock > time.Hour {
+	if o.lock != 0 && (o.lock < time.Minute || o.lock > time.Hour) {
 		return errors.New("--lock goes from 1m to 1h")
 	}
 	return nil
@@ -98,7 +100,14 @@ func portZero(address string) bool {
 
 // serve runs a node until the context ends.
 func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
-	log := slog.New(slog.NewJSONHandler(errs, nil))
+	if o.demo && o.log == "" {
+		o.log = filepath.Join(o.data, "gemba.log") // twelve machines at work would hide how to sign in
+	}
+	log, closeLog, err := openLog(o, errs)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
 	n, err := openNode(ctx, &o.storeOptions)
 	if err != nil {
 		return err
@@ -136,7 +145,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	s, err := server.Start(ctx, server.Options{
 		App: app, Records: n.store, Hasher: hasher, Pepper: n.pepper, HostKey: hostKey.Signer(), TLS: authority.ServerConfig(),
 		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
-		NewModel: func(v server.Visit) tea.Model { return newScreens(app, v, o.lock) },
+		NewModel: func(v server.Visit) tea.Model { return newScreens(app, n.store, v, o.lock) },
 	})
 	if err != nil {
 		return err
@@ -167,11 +176,35 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	return stop()
 }
 
-// newScreens makes what a visitor sees.
-func newScreens(app *mes.App, v server.Visit, lock time.Duration) tea.Model {
+// openLog opens where the log goes. Only its owner reads it: it says who did what from where.
+func openLog(o *serveOptions, errs io.Writer) (*slog.Logger, func() error, error) {
+	if o.log == "" {
+		return slog.New(slog.NewJSONHandler(errs, nil)), func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, nil, err
+	}
+	file, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("log: %w", err)
+	}
+	return slog.New(slog.NewJSONHandler(file, nil)), file.Close, nil
+}
+
+// newScreens makes what a visitor sees. Times are those of the place where a station stands, and of this machine for
+// people at their own desks.
+func newScreens(app *mes.App, plant mes.Records, v server.Visit, idle time.Duration) tea.Model {
+	zone := time.Local
+	if v.Station != nil {
+		if site, err := plant.Equipment(v.Context, mes.Cached, v.Station.Site); err == nil {
+			if z, err := time.LoadLocation(site.TimeZone); err == nil {
+				zone = z
+			}
+		}
+	}
 	return tui.New(tui.Session{
-		App: app, Context: v.Context, Actor: v.Actor, Station: v.Station, Person: v.Person, SignIn: v.SignIn, SignOut: v.SignOut,
-		Feed: v.Feed, Now: time.Now, Lock: lock, Term: v.Term, Env: v.Env, Width: v.Width, Height: v.Height,
+		Context: v.Context, App: app, Actor: v.Actor, Station: v.Station, Person: v.Person, SignIn: v.SignIn, SignOut: v.SignOut,
+		Feed: v.Feed, Term: v.Term, Env: v.Env, Width: v.Width, Height: v.Height, Zone: zone, Idle: idle,
 	})
 }
 
