@@ -48,7 +48,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // changing makes a change that is what a command would leave: an entry with images of its rows, and a receipt.
 func changing(t testing.TB, id mes.ID, put []mes.Record, add ...any) *mes.Change {
 	t.Helper()
-	detail := mes.Detail{Given: json.RawMessage(`{"id":"` + string(id) + `"}`)}
+	detail := mes.Detail{Given: json.RawMessage(`{"id":"` + string(id) + `"}`), Result: json.RawMessage(`{"ok":true}`)}
 	for _, r := range put {
 		after, err := json.Marshal(r)
 		if err != nil {
