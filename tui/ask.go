@@ -18,6 +18,9 @@ type question[T any] struct {
 	known  bool // something has been read
 }
 
+// settled tells whether what was read is what there is, as far as is known: nothing is being read just now.
+func (q *question[T]) settled() bool { return q.known && !q.asking }
+
 // answerMsg is an answer on its way back to who asked.
 type answerMsg struct{ take func(a *App) tea.Cmd }
 

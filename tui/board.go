@@ -17,12 +17,14 @@ type board struct {
 	read  question[[]mes.MachineTile]
 	tiles []mes.MachineTile
 	list  widget.List
+
+	columns int // of tiles that were drawn last, 0 for a table
 }
 
 func newBoard(a *App) *board { return &board{a: a, line: a.line()} }
 
 func (b *board) Title() string { return b.a.say("title.board") }
-func (b *board) Ready() bool   { return b.read.known }
+func (b *board) Ready() bool   { return b.read.settled() }
 
 func (b *board) Concerns(topic string) bool {
 	return strings.HasPrefix(topic, "machine:") || strings.HasPrefix(topic, "work_order:")
@@ -54,7 +56,16 @@ func (b *board) take(tiles []mes.MachineTile) {
 func (b *board) Actions() []Action {
 	a := b.a
 	list := []Action{on("enter", a.say("key.open"), b.open)}
-	list = append(list, a.moves(&b.list)...)
+	for _, m := range a.moves(&b.list) {
+		if columns := b.columns; columns > 0 && (m.Keys[0] == "down" || m.Keys[0] == "up") {
+			by := map[string]int{"down": columns, "up": -columns}[m.Keys[0]]
+			m.Do = func() tea.Cmd { b.list.Move(by); return nil }
+		}
+		list = append(list, m)
+	}
+	if b.columns > 0 {
+		list = append(list, b.sideways()...)
+	}
 	if own := a.line(); own != "" {
 		label := a.say("key.all_lines")
 		if b.line == "" {
@@ -105,6 +116,7 @@ func (b *board) Draw(r area) Frame {
 		}
 	}
 	f := Frame{Note: a.say("board.note", len(b.tiles), running, down)}
+	b.columns = 0
 	if b.line != "" {
 		f.Note = string(b.line) + " · " + f.Note
 	}
@@ -115,6 +127,10 @@ func (b *board) Draw(r area) Frame {
 			f.Lines = append(f.Lines, a.markLine(lit, widget.Span{Text: string(t.Machine), Tone: widget.Strong}),
 				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, a.short(lookOf(machineLooks, t.State)), {Text: " " + b.since(t), Tone: widget.Dim}}})
 		}
+		return f
+	}
+	if b.columns = b.tileColumns(r); b.columns > 0 {
+		f.Lines = append([]widget.Line{widget.Blank}, b.wall(r, b.columns)...)
 		return f
 	}
 	t := b.table(r)

@@ -24,7 +24,7 @@ type correct struct {
 func newCorrect(a *App, order, op mes.ID) *correct { return &correct{a: a, order: order, op: op} }
 
 func (c *correct) Title() string { return c.a.say("title.correct") }
-func (c *correct) Ready() bool   { return c.read.known }
+func (c *correct) Ready() bool   { return c.read.settled() }
 func (c *correct) Concerns(topic string) bool {
 	return topic == "work_order:"+string(c.order)
 }

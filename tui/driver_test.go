@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"reflect"
 	"regexp"
 	"strings"
@@ -8,16 +9,20 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"gemba/mes"
 )
 
 // A driver runs a model without a program: every command is carried out at once, and time passes when the test says so.
 type driver struct {
-	t      *testing.T
+	t      testing.TB
 	f      *floor
 	a      *App
 	timers []timer
 	quit   bool
-	outs   []string // how stays ended
+	outs   []string  // how stays ended
+	slow   bool      // commands are kept instead of carried out, as if the store took long
+	kept   []tea.Cmd // what was kept
 }
 
 type timer struct {
@@ -28,7 +33,9 @@ type timer struct {
 // drive opens a session of a terminal.
 func (f *floor) drive(s Session) *driver {
 	f.t.Helper()
-	d := &driver{t: f.t, f: f, a: New(s).(*App)}
+	d := &driver{t: f.t, f: f}
+	s.SignOut = func(_ context.Context, actor mes.Actor, how string) { d.outs = append(d.outs, actor.Name+": "+how) }
+	d.a = New(s).(*App)
 	d.a.after = func(in time.Duration, m tea.Msg) tea.Cmd {
 		return func() tea.Msg {
 			d.timers = append(d.timers, timer{in, m})
@@ -49,6 +56,10 @@ func (d *driver) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
 	}
+	if d.slow {
+		d.kept = append(d.kept, cmd)
+		return
+	}
 	msg := cmd()
 	switch m := msg.(type) {
 	case nil:
@@ -62,6 +73,16 @@ func (d *driver) run(cmd tea.Cmd) {
 			return
 		}
 		d.send(m)
+	}
+}
+
+// answer carries out what was kept while the store was slow.
+func (d *driver) answer() {
+	d.slow = false
+	kept := d.kept
+	d.kept = nil
+	for _, cmd := range kept {
+		d.run(cmd)
 	}
 }
 

@@ -58,6 +58,7 @@ func (a *App) errandBack(m errandMsg) tea.Cmd {
 	if (code == mes.Unavailable || code == mes.Busy) && !e.dropped {
 		e.tries++
 		if a.errand == e {
+			a.typed = nil
 			a.tell(widget.Warning, "say.still_trying", e.tries)
 		}
 		return a.after(retryAfter, retryMsg{e})

@@ -18,7 +18,7 @@ var morning = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 
 // A floor is a small plant over a real store, with a clock that only the test moves.
 type floor struct {
-	t      *testing.T
+	t      testing.TB
 	app    *mes.App
 	mu     sync.Mutex
 	now    time.Time
@@ -68,7 +68,7 @@ func (f *floor) newID() mes.ID {
 
 // newFloor opens a store and defines a plant: one site, two lines, three machines, a product of three operations, a
 // person of each sort and a station on each line.
-func newFloor(t *testing.T) *floor {
+func newFloor(t testing.TB) *floor {
 	t.Helper()
 	f := &floor{t: t, now: morning, people: map[string]*mes.Person{}}
 	store, err := storage.Open(t.Context(), storage.Options{Store: "sqlite:" + filepath.Join(t.TempDir(), "floor.db"), Writer: "node1", Now: f.clock})
@@ -92,7 +92,7 @@ func newFloor(t *testing.T) *floor {
 	f.do(setup, &mes.EnrolStation{Code: "KIOSK-2", Name: "Saws", Line: "SAWS", Machine: "SAW-1"})
 	for _, p := range []mes.RegisterPerson{
 		{Badge: "7001", Name: "Anna Berg", Grants: []mes.Grant{{Role: mes.Operator}}},
-		{Badge: "7002", Name: "Otto Klein", Grants: []mes.Grant{{Role: mes.Operator, Line: "LATHES"}}},
+		{Badge: "7002", Name: "Otto Klein", Grants: []mes.Grant{{Role: mes.Operator}}},
 		{Badge: "7100", Name: "Lea Wolf", Grants: []mes.Grant{{Role: mes.Lead}, {Role: mes.Quality}}},
 		{Badge: "7200", Name: "Max Kurz", Grants: []mes.Grant{{Role: mes.Maintenance}}},
 		{Badge: "7300", Name: "Vera Lux", Grants: []mes.Grant{{Role: mes.Viewer}}},
@@ -149,6 +149,16 @@ func (f *floor) sawn(number string, good int64) {
 	f.do(otto, &mes.StopJob{Order: mes.ID(number), Operation: "10"})
 }
 
+// entries counts what the ledger holds of what was done.
+func (f *floor) entries() int {
+	f.t.Helper()
+	list, _, err := f.app.Ledger(f.t.Context(), f.actor("7100"), mes.LedgerFilter{View: mes.TransactionLog, Page: mes.Page{Limit: 1000}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return len(list)
+}
+
 // detail reads an order as the store has it.
 func (f *floor) detail(number string) *mes.OrderDetail {
 	f.t.Helper()
@@ -161,7 +171,7 @@ func (f *floor) detail(number string) *mes.OrderDetail {
 
 // session is what a terminal hands in: at a station, or somebody's own connection.
 func (f *floor) session(station, badge string, width, height int) Session {
-	s := Session{App: f.app, Term: "xterm-256color", Env: []string{"LANG=en_US.UTF-8"}, Width: width, Height: height}
+	s := Session{App: f.app, Zone: time.UTC, Term: "xterm-256color", Env: []string{"LANG=en_US.UTF-8"}, Width: width, Height: height}
 	if station != "" {
 		st, err := f.store.Station(f.t.Context(), mes.Local, mes.ID(station))
 		if err != nil {

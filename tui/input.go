@@ -47,20 +47,14 @@ func (a *App) key(m tea.KeyPressMsg) tea.Cmd {
 	case a.waiting():
 		return a.keep(m, name)
 	}
-	if t, ok := typingOn(a.top()); ok {
-		return a.typing(t, m, name)
-	}
-	if m.Text != "" && m.Text != " " {
-		a.burst.text += m.Text
-		return a.startBurst()
-	}
-	return a.flush(m)
+	return a.give(m)
 }
 
 // waiting tells whether keys have to wait for an answer.
 func (a *App) waiting() bool { return a.errand != nil || !a.top().Ready() }
 
-// keep holds a key until the answer is there. Going back gives up waiting.
+// keep holds a key until the answer is there. Going back gives up waiting. Enter once more for what was just sent is
+// impatience and no key, and nothing is kept while the store does not answer.
 func (a *App) keep(m tea.KeyPressMsg, name string) tea.Cmd {
 	if name == "esc" || name == "f3" {
 		if a.errand != nil {
@@ -70,7 +64,8 @@ func (a *App) keep(m tea.KeyPressMsg, name string) tea.Cmd {
 		a.typed = nil
 		return a.back()
 	}
-	if len(a.typed) < maxTyped {
+	impatient := a.errand != nil && (a.errand.tries > 0 || name == "enter" && len(a.typed) == 0)
+	if !impatient && len(a.typed) < maxTyped {
 		a.typed = append(a.typed, m)
 	}
 	return nil
@@ -82,33 +77,21 @@ func (a *App) replay() tea.Cmd {
 	for len(a.typed) > 0 && !a.waiting() {
 		m := a.typed[0]
 		a.typed = a.typed[1:]
-		if t, ok := typingOn(a.top()); ok {
-			cmds = append(cmds, a.typing(t, m, m.String()))
-		} else if code, n := scanIn(m, a.typed); n > 0 {
-			a.typed = a.typed[n:]
-			cmds = append(cmds, a.scanned(code))
-		} else {
-			cmds = append(cmds, a.press(m.String()))
-		}
+		cmds = append(cmds, a.give(m))
 	}
 	return tea.Batch(cmds...)
 }
 
-// scanIn finds a scan at the beginning of kept keys: so many characters in a row are no key presses. It tells how many
-// of the keys after the first belong to it.
-func scanIn(first tea.KeyPressMsg, rest []tea.KeyPressMsg) (code string, n int) {
-	code = first.Text
-	for n < len(rest) && rest[n].Text != "" {
-		code += rest[n].Text
-		n++
+// give hands a key to the field that has the focus, or to the actions. Where letters are keys they are gathered first.
+func (a *App) give(m tea.KeyPressMsg) tea.Cmd {
+	if t, ok := typingOn(a.top()); ok {
+		return a.typing(t, m, m.String())
 	}
-	if first.Text == "" || len(code) < scanLen {
-		return "", 0
+	if m.Text != "" && m.Text != " " {
+		a.burst.text += m.Text
+		return a.startBurst()
 	}
-	if n < len(rest) && rest[n].String() == "enter" {
-		n++
-	}
-	return code, n
+	return a.flush(m)
 }
 
 // typing gives a key to the field that has the focus.

@@ -23,7 +23,7 @@ type job struct {
 func newJob(a *App, order mes.ID, seq int) *job { return &job{a: a, order: order, seq: seq} }
 
 func (j *job) Title() string { return j.a.say("title.job") }
-func (j *job) Ready() bool   { return j.read.known }
+func (j *job) Ready() bool   { return j.read.settled() }
 
 func (j *job) Concerns(topic string) bool {
 	id, ok := strings.CutPrefix(topic, "work_order:")

@@ -37,7 +37,7 @@ type machine struct {
 func newMachine(a *App, code mes.ID) *machine { return &machine{a: a, code: code} }
 
 func (m *machine) Title() string              { return m.a.say("title.machine", string(m.code)) }
-func (m *machine) Ready() bool                { return m.read.known }
+func (m *machine) Ready() bool                { return m.read.settled() }
 func (m *machine) Concerns(topic string) bool { return topic == "machine:"+string(m.code) }
 func (m *machine) Load() tea.Cmd              { return m.read.ask(m.a, m.reader(), m.take) }
 

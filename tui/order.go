@@ -28,7 +28,7 @@ func (o *order) Title() string {
 	}
 	return o.a.say("title.order", o.detail.Order.Number)
 }
-func (o *order) Ready() bool                { return o.read.known }
+func (o *order) Ready() bool                { return o.read.settled() }
 func (o *order) Concerns(topic string) bool { return topic == "work_order:"+string(o.id) }
 
 func (o *order) Load() tea.Cmd {
@@ -70,7 +70,11 @@ func (o *order) Actions() []Action {
 	}
 	plan, lead := mes.PlanOrders, mes.LeadWork
 	openStates := is(mes.OrderDraft, mes.OrderReleased, mes.OrderInProgress, mes.OrderPaused, mes.OrderHeld)
-	add(is(mes.OrderDraft), plan, "enter r", a.say("key.release"), o.plain("title.release", &mes.ReleaseOrder{Order: o.id}))
+	release := "r"
+	if len(list) == 0 {
+		release = "enter r"
+	}
+	add(is(mes.OrderDraft), plan, release, a.say("key.release"), o.plain("title.release", &mes.ReleaseOrder{Order: o.id}))
 	add(is(mes.OrderInProgress), lead, "c", a.say("key.complete"), o.complete)
 	add(is(mes.OrderCompleted), lead, "e", a.say("key.close"), o.plain("title.close", &mes.CloseOrder{Order: o.id}))
 	add(is(mes.OrderInProgress), lead, "p", a.say("key.pause"), o.reasoned("title.pause", func(why string) mes.Command { return &mes.PauseOrder{Order: o.id, Reason: why} }))

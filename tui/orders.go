@@ -51,7 +51,7 @@ func newOrders(a *App) *orders {
 }
 
 func (o *orders) Title() string { return o.a.say("title.orders") }
-func (o *orders) Ready() bool   { return o.read.known }
+func (o *orders) Ready() bool   { return o.read.settled() }
 func (o *orders) Draft() bool   { return false }
 func (o *orders) Typing() bool  { return o.asking }
 

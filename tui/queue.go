@@ -13,15 +13,21 @@ import (
 // queue is what can be worked on at this work centre, most urgent first.
 type queue struct {
 	a     *App
-	read  question[[]mes.QueueItem]
+	read  question[queueRows]
 	items []mes.QueueItem
+	mine  map[mes.ID]bool // operations that who is signed in has an open session on
 	list  widget.List
+}
+
+type queueRows struct {
+	items []mes.QueueItem
+	mine  map[mes.ID]bool
 }
 
 func newQueue(a *App) *queue { return &queue{a: a} }
 
 func (q *queue) Title() string { return q.a.say("title.queue") }
-func (q *queue) Ready() bool   { return q.read.known }
+func (q *queue) Ready() bool   { return q.read.settled() }
 
 func (q *queue) Concerns(topic string) bool {
 	kind, id, _ := strings.Cut(topic, ":")
@@ -30,20 +36,31 @@ func (q *queue) Concerns(topic string) bool {
 
 func (q *queue) Load() tea.Cmd {
 	line := q.a.line()
-	return q.read.ask(q.a, func(ctx context.Context, app *mes.App, actor mes.Actor) ([]mes.QueueItem, error) {
-		return app.Queue(ctx, actor, mes.QueueFilter{Line: line, Limit: 500})
+	return q.read.ask(q.a, func(ctx context.Context, app *mes.App, actor mes.Actor) (queueRows, error) {
+		items, err := app.Queue(ctx, actor, mes.QueueFilter{Line: line, Limit: 500})
+		if err != nil || actor.Person == "" {
+			return queueRows{items: items}, err
+		}
+		open, err := app.OpenSessions(ctx, actor, actor.Person)
+		rows := queueRows{items, map[mes.ID]bool{}}
+		for i := range open {
+			rows.mine[open[i].Operation] = true
+		}
+		return rows, err
 	}, q.take)
 }
 
-// take shows what was read; the cursor stays on its operation, wherever that is now.
-func (q *queue) take(items []mes.QueueItem) {
+// take shows what was read. The cursor begins on one's own work, and stays on its operation wherever that is later.
+func (q *queue) take(rows queueRows) {
 	var on mes.ID
 	if q.list.Cursor < len(q.items) {
 		on = q.items[q.list.Cursor].Operation
 	}
-	q.items, q.list.Len = items, len(items)
-	for i := range items {
-		if items[i].Operation == on {
+	first := q.items == nil
+	q.items, q.mine, q.list.Len = rows.items, rows.mine, len(rows.items)
+	for i := range q.items {
+		if id := q.items[i].Operation; id == on || first && on == "" && q.mine[id] {
+			on = id
 			q.list.Cursor = i
 		}
 	}
@@ -85,7 +102,7 @@ func (q *queue) Draw(r area) Frame {
 			it, lit := q.items[i], i == q.list.Cursor
 			f.Lines = append(f.Lines, q.a.markLine(lit, widget.Span{Text: it.Number + "/" + itoa(it.Seq), Tone: widget.Strong}),
 				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, q.a.short(itemLook(&it)),
-					{Text: widget.Right(count(it.Available), 6) + " " + it.Name}}})
+					{Text: widget.Right(count(it.Available), 6) + " " + q.name(&it)}}})
 		}
 		return f
 	}
@@ -101,6 +118,14 @@ func itemLook(it *mes.QueueItem) look {
 		return lookOf(orderLooks, it.OrderIs)
 	}
 	return lookOf(opLooks, it.State)
+}
+
+// name of an operation; one's own work says so.
+func (q *queue) name(it *mes.QueueItem) string {
+	if q.mine[it.Operation] {
+		return q.a.say("queue.mine", it.Name)
+	}
+	return it.Name
 }
 
 func (q *queue) table(r area) widget.Table {
@@ -123,7 +148,7 @@ func (q *queue) table(r area) widget.Table {
 		}
 		cells := []widget.Span{
 			{Text: "P" + itoa(it.Priority), Tone: widget.Dim}, {Text: it.Number + "/" + itoa(it.Seq), Tone: widget.Strong},
-			q.a.state(itemLook(it)), {Text: count(it.Available), Tone: widget.Plain}, {Text: it.Name, Tone: widget.Plain},
+			q.a.state(itemLook(it)), {Text: count(it.Available), Tone: widget.Plain}, {Text: q.name(it), Tone: widget.Plain},
 			{Text: string(it.Product), Tone: widget.Dim}, due,
 		}
 		if r.width < 80 {

@@ -19,7 +19,7 @@ type Screen interface {
 	Concerns(topic string) bool
 	// Actions is what the keys do now; the first one is what people most likely want.
 	Actions() []Action
-	// Draw fills an area, at most its height in lines.
+	// Draw fills an area, at most its height in lines. Like all of these it is called one at a time.
 	Draw(a area) Frame
 }
 

@@ -19,9 +19,8 @@ func newPainter(dark, ascii bool) *widget.Painter {
 	badge := func(back, text string) lipgloss.Style {
 		return lipgloss.NewStyle().Bold(true).Background(lipgloss.Color(back)).Foreground(lipgloss.Color(text))
 	}
-	p := &widget.Painter{ASCII: ascii, Lit: pick(lipgloss.Color("#dfe7ee"), lipgloss.Color("#26323c"))}
 	bar := lipgloss.NewStyle().Background(pick(lipgloss.Color("#22384a"), lipgloss.Color("#2b4256"))).Foreground(lipgloss.Color("#f2f6f9"))
-	p.Styles = [widget.Tones]lipgloss.Style{
+	styles := [widget.Tones]lipgloss.Style{
 		widget.Plain: lipgloss.NewStyle(), widget.Dim: fg("#5b6670", "#9aa5ae"), widget.Strong: lipgloss.NewStyle().Bold(true),
 		widget.Bar: bar.Bold(true), widget.BarDim: bar, widget.Key: lipgloss.NewStyle().Reverse(true),
 		widget.Input:  lipgloss.NewStyle().Background(pick(lipgloss.Color("#e6eaed"), lipgloss.Color("#262c31"))),
@@ -31,7 +30,7 @@ func newPainter(dark, ascii bool) *widget.Painter {
 		widget.NormalBadge: badge("#2e9e55", "#000000"), widget.WarningBadge: badge("#f2c94c", "#000000"),
 		widget.FaultBadge: badge("#c62828", "#ffffff"), widget.ActBadge: badge("#1565c0", "#ffffff"), widget.NeutralBadge: badge("#dde3e8", "#000000"),
 	}
-	return p
+	return widget.NewPainter(styles, pick(lipgloss.Color("#dfe7ee"), lipgloss.Color("#26323c")), ascii)
 }
 
 // A look is how a state is shown: by a glyph, a word and a colour, so that any two of them may be missing.
@@ -45,7 +44,7 @@ var opLooks = map[mes.OpState]look{
 	mes.OpWaiting: {"…", widget.Neutral, "state.waiting"}, mes.OpReady: {"◇", widget.Act, "state.ready"},
 	mes.OpRunning: {"▸", widget.Normal, "state.running"}, mes.OpPaused: {"‖", widget.Warning, "state.paused"},
 	mes.OpHeld: {"!", widget.Warning, "state.held"}, mes.OpCompleted: {"✓", widget.Neutral, "state.completed"},
-	mes.OpSkipped: {"→", widget.Neutral, "state.skipped"},
+	mes.OpSkipped: {"»", widget.Neutral, "state.skipped"},
 }
 
 var orderLooks = map[mes.OrderState]look{

@@ -36,7 +36,8 @@ func (a *App) View() tea.View {
 
 // compose lays out the window.
 func (a *App) compose(c class) ([]widget.Line, *tea.Position) {
-	messages := a.status.lines(a.width, map[class]int{hand: 6, strip: 1, half: 3, term: 2, wall: 2}[c])
+	most := map[class]int{hand: 6, strip: 1, half: 3, term: 2, wall: 2}[c]
+	messages := a.status.lines(a.width, max(min(most, a.height-4), 1))
 	bar := a.keyBar()
 	var foot []widget.Line
 	switch {

@@ -69,7 +69,7 @@ func (a *App) signedIn(m signedInMsg) tea.Cmd {
 	}
 	a.welcome(m.actor, m.person)
 	a.tell(widget.Normal, "say.welcome", m.person.Name)
-	return tea.Batch(out, a.top().Load())
+	return tea.Batch(out, a.findZone(), a.top().Load())
 }
 
 // lock hides everything until a badge and PIN are given. Drafts stay.

@@ -13,7 +13,7 @@ var English = Catalogue{
 	"key.help": "all keys", "key.keys": "keys", "key.back": "back", "key.refresh": "read again", "key.palette": "command line",
 	"key.queue": "queue", "key.orders": "orders", "key.board": "machines", "key.lock": "lock", "key.redraw": "draw again",
 	"key.sign_in": "sign in", "key.sign_out": "sign out", "key.clear": "clear", "key.open": "open", "key.more": "more",
-	"key.down": "down", "key.up": "up", "key.page_down": "page down", "key.page_up": "page up", "key.first": "first", "key.last": "last",
+	"key.down": "down", "key.up": "up", "key.page_down": "page down", "key.page_up": "page up", "key.next": "next", "key.previous": "previous", "key.first": "first", "key.last": "last",
 	"key.start": "start", "key.setup": "set up", "key.rework": "rework", "key.pause": "pause", "key.resume": "resume",
 	"key.report": "report", "key.complete": "complete", "key.stop": "stop", "key.correct": "correct", "key.instruction": "instruction",
 	"key.skip": "skip", "key.order": "order", "key.book": "book", "key.confirm": "confirm", "key.do_it": "do it",
@@ -55,7 +55,7 @@ var English = Catalogue{
 	"signin.nowhere": "Manufacturing execution", "signin.locked": "%s is away. PIN to go on; another badge to switch.",
 
 	"view.too_small": "SCREEN TOO SMALL", "view.away": "away", "view.nobody": "nobody signed in", "view.reading": "Reading …",
-	"queue.note": "%d to work on", "queue.empty": "Nothing waits here. New work shows up by itself.", "queue.late": "late",
+	"queue.note": "%d to work on", "queue.empty": "Nothing waits here. New work shows up by itself.", "queue.late": "late", "queue.mine": "you: %s",
 
 	"job.gone": "This operation is not here any more. Go back and choose another.", "job.no_session": "nobody works on it",
 	"job.others": "%d at work", "job.session": "your session: %s, %s", "job.session_paused": "your session: paused at %s", "job.session_short": "Session",

@@ -6,6 +6,7 @@ package widget
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 )
@@ -65,7 +66,25 @@ func Say(s string) Line { return Of(Span{s, Plain}) }
 var Blank = Line{}
 
 // Width of a text in cells, after it was made safe.
-func Width(s string) int { return lipgloss.Width(Clean(s)) }
+func Width(s string) int { return cells(Clean(s)) }
+
+// cells is the width of a safe text.
+func cells(s string) int {
+	if plainASCII(s) {
+		return len(s)
+	}
+	return lipgloss.Width(s)
+}
+
+// plainASCII tells whether every byte of a text is a character that is seen, one cell wide.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
 
 // Width of the line in cells.
 func (l Line) Width() int {
@@ -79,7 +98,7 @@ func (l Line) Width() int {
 // Clean makes text from outside safe to show: what would move the cursor, change colours, reorder or hide text becomes a
 // question mark.
 func Clean(s string) string {
-	if strings.IndexFunc(s, hidden) < 0 && strings.ToValidUTF8(s, "") == s {
+	if plainASCII(s) || strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
@@ -112,7 +131,7 @@ func Cut(s string, width int) string {
 	if width <= 0 {
 		return ""
 	}
-	if lipgloss.Width(s) <= width {
+	if cells(s) <= width {
 		return s
 	}
 	return head(s, width-1) + Ellipsis
@@ -120,10 +139,13 @@ func Cut(s string, width int) string {
 
 // head is as much of a safe text as fits into a width.
 func head(s string, width int) string {
+	if plainASCII(s) {
+		return s[:max(min(width, len(s)), 0)]
+	}
 	end := 0
 	for i, r := range s {
 		next := i + len(string(r))
-		if lipgloss.Width(s[:next]) > width {
+		if cells(s[:next]) > width {
 			break
 		}
 		end = next
@@ -134,13 +156,13 @@ func head(s string, width int) string {
 // Left puts a text at the left of a column.
 func Left(s string, width int) string {
 	s = Cut(s, width)
-	return s + strings.Repeat(" ", max(width-lipgloss.Width(s), 0))
+	return s + strings.Repeat(" ", max(width-cells(s), 0))
 }
 
 // Right puts a text at the right of a column.
 func Right(s string, width int) string {
 	s = Cut(s, width)
-	return strings.Repeat(" ", max(width-lipgloss.Width(s), 0)) + s
+	return strings.Repeat(" ", max(width-cells(s), 0)) + s
 }
 
 // Wrap breaks a text at spaces into lines of a width, at most n of them; the last one is cut if more is left.
@@ -153,7 +175,7 @@ func Wrap(s string, width, n int) []string {
 		}
 		line := words[0]
 		words = words[1:]
-		for lipgloss.Width(line) > width {
+		for cells(line) > width {
 			first := head(line, width)
 			if first == "" {
 				return append(lines, Cut(line, width))
@@ -164,7 +186,7 @@ func Wrap(s string, width, n int) []string {
 				return append(lines, Cut(strings.Join(append([]string{line}, words...), " "), width))
 			}
 		}
-		for len(words) > 0 && lipgloss.Width(line+" "+words[0]) <= width {
+		for len(words) > 0 && cells(line+" "+words[0]) <= width {
 			line += " " + words[0]
 			words = words[1:]
 		}
@@ -197,7 +219,7 @@ func (l Line) Clip(width int) Line {
 	out := Line{Lit: l.Lit}
 	for _, s := range l.Spans {
 		text := Clean(s.Text)
-		w := lipgloss.Width(text)
+		w := cells(text)
 		if w > width {
 			out.Spans = append(out.Spans, Span{Cut(text, width), s.Tone})
 			return out

@@ -7,7 +7,7 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-func plain(ascii bool) *Painter { return &Painter{ASCII: ascii} }
+func plain(ascii bool) *Painter { return NewPainter([Tones]lipgloss.Style{}, nil, ascii) }
 
 func TestPaint_isExactlyAsWideAsSaid(t *testing.T) {
 	texts := []string{"", "short", strings.Repeat("long ", 30), "日本語の名前がここに", "e\u0301a\u0301", "👷 worker", "tab\there", "\x1b[31mred", "‮reversed"}

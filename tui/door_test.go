@@ -1,0 +1,156 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"gemba/mes"
+)
+
+func TestSignIn_wrongPINTellsAndKeepsTheBadge(t *testing.T) {
+	f := newFloor(t)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).write("7001").press("enter").write("13579")
+	d.misses("13579").sees("*****").press("enter").sees("Badge or PIN is wrong", "7001")
+	d.write("247001").press("enter").sees("Queue")
+}
+
+func TestSignIn_badgeByScannerOrPaste(t *testing.T) {
+	f := newFloor(t)
+	f.drive(f.session("KIOSK-1", "", 80, 24)).scan("7001", "enter", "ctrl+j").write("247001").press("enter").sees("Queue")
+	d := f.drive(f.session("KIOSK-1", "", 80, 24))
+	d.send(tea.PasteMsg{Content: "7001\r"})
+	d.write("247001").press("enter").sees("Queue")
+}
+
+func TestSignIn_nothingWorksBefore(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24))
+	d.press("f10", "f1", "f5", "f3", "esc", "f12").sees("Sign in").misses("1001")
+	if d.a.help != nil || len(d.a.stack) != 0 {
+		t.Error("something opened before anybody signed in")
+	}
+}
+
+func TestLock_hidesDataAndKeepsTheDraft(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	f.sawn("1001", 12)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001")
+	d.press("enter", "s", "r").write("3").press("tab", "1", "tab").write("BURR")
+	d.press("f12").sees("Locked", "Anna Berg is away").misses("1001", "BURR", "FLANGE", "LATHES ·")
+	d.press("b", "o").misses("Machines")
+	d.press("f2").write("247001").press("enter").sees("Report", "[3 ", "BURR")
+	d.press("enter").sees("Booked 3 good, 1 scrap")
+}
+
+func TestLock_anotherPersonGetsTheirOwnScreens(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	f.sawn("1001", 12)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "f12")
+	d.press("up", "f2").write("7002").press("enter").write("247002").press("enter").sees("Welcome, Otto Klein", "Queue")
+	if len(d.outs) != 1 || d.outs[0] != "Anna Berg: somebody else signed in" {
+		t.Errorf("stays ended as %q", d.outs)
+	}
+	d.press("enter").sees("1 at work", "Enter start")
+}
+
+func TestLock_signOut(t *testing.T) {
+	f := newFloor(t)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("f12", "f3")
+	d.sees("Signed out", "nobody signed in")
+	if len(d.outs) != 1 || d.quit {
+		t.Errorf("stays ended as %q, quit %v", d.outs, d.quit)
+	}
+	own := f.drive(f.session("", "7001", 80, 24)).press("f12", "f3")
+	if !own.quit || len(own.outs) != 1 {
+		t.Errorf("an own connection: stays ended as %q, quit %v", own.outs, own.quit)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	for _, c := range []struct {
+		name, badge string
+		idle, after time.Duration
+		locked      bool
+	}{
+		{"operator, not yet", "7001", 0, 299 * time.Second, false}, {"operator", "7001", 0, 5 * time.Minute, true},
+		{"administrator", "7400", 0, 3 * time.Minute, true}, {"configured", "7001", time.Minute, time.Minute, true},
+		{"never", "7001", -1, 48 * time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := f.session("", c.badge, 80, 24)
+			s.Idle = c.idle
+			d := f.drive(s).press("down")
+			f.pass(c.after)
+			d.send(feedMsg{[]string{"work_order:x"}}) // a screen that moves is nobody's presence
+			d.fire(time.Second)
+			if d.a.locked != c.locked {
+				t.Errorf("locked is %v after %v", d.a.locked, c.after)
+			}
+		})
+	}
+}
+
+func TestEnd(t *testing.T) {
+	f := newFloor(t)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001")
+	d.send(Quit{"maintenance"})
+	if v := d.a.View(); !d.quit || v.AltScreen || !strings.Contains(v.Content, "going down (maintenance)") {
+		t.Errorf("quit %v, alternate screen %v: %s", d.quit, v.AltScreen, v.Content)
+	}
+	d = f.drive(f.session("KIOSK-1", "", 80, 24))
+	d.send(feedEndMsg{})
+	if !d.quit {
+		t.Error("the end of the feed did not end the session")
+	}
+}
+
+// lines is a feed that gives what the test puts into it.
+type lines chan []string
+
+func (l lines) Wait() ([]string, bool) {
+	topics, ok := <-l
+	return topics, ok
+}
+
+func TestFeed_isAskedAgainAfterEachChange(t *testing.T) {
+	f := newFloor(t)
+	s := f.session("", "7100", 80, 24)
+	feed := make(lines, 1)
+	a := New(s).(*App)
+	a.s.Feed = feed
+	feed <- []string{"work_order:1"}
+	msg := a.waitFeed()()
+	if got := msg.(feedMsg).topics; len(got) != 1 {
+		t.Fatalf("the feed gave %q", got)
+	}
+	if _, cmd := a.Update(msg); cmd == nil {
+		t.Error("nothing waits for the next change")
+	}
+	close(feed)
+	if _, ok := a.waitFeed()().(feedEndMsg); !ok {
+		t.Error("the end of the feed was not noticed")
+	}
+}
+
+func TestZone_isThatOfTheSite(t *testing.T) {
+	f := newFloor(t)
+	s := f.session("KIOSK-1", "", 80, 24)
+	s.Zone = nil
+	f.drive(s).sees("07:00:00") // Berlin in winter; six o'clock UTC
+}
+
+func TestQueue_beginsOnOnesOwnWork(t *testing.T) {
+	f := newFloor(t)
+	furnish(f)
+	anna := f.actor("7001")
+	f.do(anna, &mes.StartJob{Order: "1002", Operation: "20"})
+	f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").sees("▌ P5  1002/20", "you: Turn")
+}
