@@ -85,7 +85,6 @@ func (c *client) get(ctx context.Context, path string, query url.Values, into an
 // listAll reads every page of a list.
 func listAll[T any](ctx context.Context, c *client, path string, query url.Values) ([]T, error) {
 	query = ownQuery(query)
-	query.Set("limit", "1000")
 	var all []T
 	for {
 		var page struct {

@@ -150,8 +150,12 @@ func checkedKey(path, text string) (string, error) {
 	return text, nil
 }
 
-// apiAddress checks the address of the API: HTTPS, and nothing secret in it.
+// apiAddress checks the address of the API: HTTPS, and nothing secret in it. HOST:PORT alone will do: it is how the
+// server is told where to listen, maybe in the same configuration file.
 func apiAddress(text string) (string, error) {
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":

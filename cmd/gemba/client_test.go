@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -159,6 +160,11 @@ func (a *plantAPI) query(r *http.Request) (any, error) {
 			continue
 		}
 		q := spec.New()
+		for name := range r.URL.Query() {
+			if !slices.ContainsFunc(spec.Fields(), func(f mes.Field) bool { return f.Name == name && !f.InPath }) {
+				return nil, mes.Faultf(mes.Invalid, "there is no parameter %q here", name)
+			}
+		}
 		for _, f := range spec.Fields() {
 			value := values[f.Name]
 			if !f.InPath {
@@ -329,7 +335,12 @@ func TestClientOptions_keyFiles(t *testing.T) {
 			}
 		})
 	}
-	for _, address := range []string{"http://127.0.0.1:1", "https://k:p@127.0.0.1", "127.0.0.1:8443", "https://"} {
+	for _, address := range []string{"127.0.0.1:8443", "https://127.0.0.1:8443/", "https://127.0.0.1:8443/v1"} {
+		if got, err := apiAddress(address); err != nil || got != defaultAPI {
+			t.Errorf("%s is taken as %s, %v", address, got, err)
+		}
+	}
+	for _, address := range []string{"http://127.0.0.1:1", "https://k:p@127.0.0.1", "https://127.0.0.1?key=x", "https://", " "} {
 		if got, err := apiAddress(address); err == nil {
 			t.Errorf("%s is taken as %s", address, got)
 		}

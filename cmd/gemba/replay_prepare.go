@@ -62,7 +62,7 @@ func (r *replay) prepare(ctx context.Context) error {
 
 // registerPeople adds the workers that gemba does not know. They get no rights.
 func (r *replay) registerPeople(ctx context.Context) error {
-	people, err := listAll[mes.Person](ctx, r.client, "/people", nil)
+	people, err := listAll[mes.Person](ctx, r.client, "/people", url.Values{"limit": {"1000"}})
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (r *replay) addUp(ctx context.Context) (mes.Totals, error) {
 	total := mes.Totals{Orders: int64(len(orders))}
 	var mu sync.Mutex
 	err := inParallel(ctx, r.jobs, len(ids), func(ctx context.Context, i int) error {
-		query := url.Values{"order": {string(ids[i])}}
+		query := url.Values{"order": {string(ids[i])}, "limit": {"1000"}}
 		sessions, err := listAll[mes.Session](ctx, r.client, "/sessions", query)
 		if err != nil {
 			return err
