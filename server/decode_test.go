@@ -190,23 +190,8 @@ func TestIngestLimits(t *testing.T) {
 	}
 }
 
-// sampleBatch is a batch as a gateway sends it.
-func sampleBatch(n int) []byte {
-	var b bytes.Buffer
-	b.WriteString(`{"machine":"M1","source":"bench","samples":[`)
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"tag":"axis%d","at":"%s","value":%.3f}`, i%8, at.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339Nano), float64(i)*0.731)
-	}
-	b.WriteString(`]}`)
-	return b.Bytes()
-}
-
 func BenchmarkIngestDecode(b *testing.B) {
-	body := sampleBatch(1000)
+	body := batchAt(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 1000)
 	d := &ingestDecoder{names: map[string]string{}}
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()

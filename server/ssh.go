@@ -185,7 +185,7 @@ func (d *sshDoor) channel(srv *ssh.Server, conn *gossh.ServerConn, open gossh.Ne
 	if !ok {
 		d.log.Warn("SSH session refused: too many", "who", id.name(), "source", id.source)
 		_ = open.Reject(gossh.ResourceShortage, "too many sessions are open; close one of yours first")
-		time.Sleep(time.Second) // for the message to arrive
+		pause(ctx, lastWords)
 		return
 	}
 	defer leave()
@@ -198,10 +198,11 @@ func (d *sshDoor) channel(srv *ssh.Server, conn *gossh.ServerConn, open gossh.Ne
 	if <-guarded.closed; guarded.started {
 		<-guarded.ended
 	}
-	time.Sleep(lastWords)
+	leave()
+	pause(ctx, lastWords)
 }
 
-// lastWords is how long a client has to take the exit status before its connection is closed.
+// lastWords is how long a client has to take the exit status, or a refusal, and hang up by itself.
 const lastWords = 500 * time.Millisecond
 
 var (
