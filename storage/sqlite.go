@@ -41,7 +41,7 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error
 		s.read = sql.OpenDB(connector(path, "mode=ro&_query_only=on"))
 		s.read.SetMaxOpenConns(readers)
 		if err := s.read.PingContext(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.close())
+			return nil, errors.Join(openFailed(path, err), s.close())
 		}
 		return s, nil
 	}
@@ -55,12 +55,19 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error
 	s.read.SetMaxIdleConns(readers)
 	var err error
 	if s.conn, err = s.write.Conn(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.close())
+		return nil, errors.Join(openFailed(path, err), s.close())
 	}
 	if err := s.check(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("the database %s is damaged; restore a backup: %w", path, err), s.close())
+		return nil, errors.Join(openFailed(path, err), s.close())
 	}
 	return s, nil
+}
+
+func openFailed(path string, err error) error {
+	if fromText(err).kind == damaged || kindOf(err) == damaged {
+		return fmt.Errorf("the database %s is damaged; restore a backup: %w", path, err)
+	}
+	return fmt.Errorf("open database %s: %w", path, err)
 }
 
 // check looks through the file for damage.
