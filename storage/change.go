@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
+	"unicode/utf8"
 
 	"gemba/mes"
 )
@@ -161,7 +163,10 @@ func tidy(e *mes.Entry) {
 			}
 		}
 	}
-	e.At = e.At.UTC().Truncate(1e6)
+	if !utf8.Valid(e.Detail) {
+		e.Detail = []byte(clean(string(e.Detail)))
+	}
+	e.At = e.At.UTC().Truncate(time.Millisecond)
 }
 
 // receiptArgs adds the receipt's row in the order of receiptColumns.

@@ -157,45 +157,30 @@ func appendFloat(to []byte, f float64) ([]byte, error) {
 
 const hexDigits = "0123456789abcdef"
 
-// appendText adds a JSON string. What is not UTF-8 becomes U+FFFD, and NUL too, since SQLite's texts end there.
+// appendText adds a JSON string of the text as clean gives it.
 func appendText(to []byte, s string) []byte {
+	s = clean(s)
 	to = append(to, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := range len(s) {
 		b := s[i]
-		if b >= 0x20 && b != '"' && b != '\\' && b < utf8.RuneSelf {
-			i++
+		if b >= 0x20 && b != '"' && b != '\\' {
 			continue
 		}
-		if b < utf8.RuneSelf {
-			to = append(to, s[start:i]...)
-			switch b {
-			case '"', '\\':
-				to = append(to, '\\', b)
-			case 0:
-				to = append(to, "\ufffd"...)
-			default:
-				to = append(to, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
-			}
-			i++
-			start = i
-			continue
+		to = append(to, s[start:i]...)
+		if b < 0x20 {
+			to = append(to, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+		} else {
+			to = append(to, '\\', b)
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
-			to = append(to, s[start:i]...)
-			to = append(to, "\ufffd"...)
-			i++
-			start = i
-			continue
-		}
-		i += size
+		start = i + 1
 	}
 	to = append(to, s[start:]...)
 	return append(to, '"')
 }
 
-// clean gives the text as appendText keeps it.
+// clean gives the text as the databases can keep it: what is not UTF-8 becomes U+FFFD, and NUL too, since SQLite's
+// texts end there.
 func clean(s string) string {
 	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
 		return s

@@ -102,8 +102,14 @@ func (v *verifier) run(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{v.schema, v.walk, v.receipts, v.rows, v.walk, v.leftOver} {
-		if err := step(ctx); err != nil {
+	// Entries before the schema: who changed one had to take a trigger away first, and is to be told which entry it was.
+	for _, step := range []func(context.Context) error{v.walk, v.receipts, v.rows, v.walk, v.leftOver, v.schema} {
+		err := step(ctx)
+		var found *Finding
+		if err != nil && !errors.As(err, &found) && errors.As(v.schema(ctx), &found) {
+			return found // what is missing explains why it could not be read
+		}
+		if err != nil {
 			return err
 		}
 	}
