@@ -84,6 +84,7 @@ type call struct {
 	code   mes.Code // of a refusal
 	status int
 	bytes  int64
+	gone   context.Context // ends when the caller is gone
 }
 
 // callKey is where the call is in the context of a request.
@@ -93,7 +94,7 @@ func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call)
 
 // ServeHTTP answers a request: who is it, may they ask so much, and then the route.
 func (d *apiDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{id: requestID(), route: "-"}
+	c := &call{id: requestID(), route: "-", gone: r.Context()}
 	began := time.Now()
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	out := &tracedWriter{ResponseWriter: w, call: c}

@@ -68,7 +68,6 @@ func (id *identity) actor(p *mes.Person, session mes.ID) mes.Actor {
 
 // A doorman tells who somebody is.
 type doorman struct {
-	app      *mes.App
 	records  mes.Records
 	hasher   *keys.Hasher
 	lockout  *lockout

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -56,13 +57,12 @@ var answers = map[string]struct {
 func newDocument(version string) *document {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[mes.Stamp](), reflect.TypeFor[stampForm]())
-	registry.RegisterTypeAlias(reflect.TypeFor[mes.Part](), reflect.TypeFor[partForm]())
 	registry.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[anyForm]())
 	doc := &document{registry: registry}
 	doc.config = huma.Config{OpenAPI: &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
-			Title: "gemba", Version: version,
+			Title: "gemba", Version: cmp.Or(version, "unreleased"),
 			Description: "The shop floor for machines and programs. Every POST is a command: with an Idempotency-Key it may be sent again and is done once. " +
 				"Every error is a problem (RFC 9457) whose code says what kind it is.",
 		},
@@ -235,24 +235,6 @@ func (stampForm) Schema(huma.Registry) *huma.Schema {
 		form.PrecomputeMessages()
 	}
 	return s
-}
-
-// partForm is how a mes.Part is written.
-type partForm struct{}
-
-// Schema describes a quantity with its reason.
-func (partForm) Schema(huma.Registry) *huma.Schema {
-	quantity := &huma.Schema{Type: huma.TypeInteger, Minimum: ptr(1.0), Maximum: ptr(1e9), Description: "how many"}
-	reason := &huma.Schema{Type: huma.TypeString, MaxLength: ptr(80), Description: "why"}
-	object := &huma.Schema{
-		Type: huma.TypeObject, Required: []string{"quantity"}, AdditionalProperties: false,
-		Properties: map[string]*huma.Schema{"quantity": quantity, "reason": reason},
-	}
-	text := &huma.Schema{Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(100), Pattern: "^[0-9]+(:.*)?$"}
-	for _, s := range []*huma.Schema{quantity, reason, object, text} {
-		s.PrecomputeMessages()
-	}
-	return &huma.Schema{Description: "a quantity with its reason: an object, or text like 2:DIM-OOS", OneOf: []*huma.Schema{object, text}}
 }
 
 // anyForm is any JSON value.

@@ -288,6 +288,14 @@ type testScreen struct {
 	width  int
 	height int
 	pasted string
+	flood  int // frames of nothing but new letters
+}
+
+type floodMsg struct{}
+
+func flooding() tea.Msg {
+	time.Sleep(5 * time.Millisecond)
+	return floodMsg{}
 }
 
 func (m *testScreen) Init() tea.Cmd { return nil }
@@ -296,12 +304,17 @@ func (m *testScreen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+	case floodMsg:
+		m.flood++
+		return m, flooding
 	case tea.PasteMsg:
 		m.pasted = fmt.Sprintf("pasted %d", len(msg.Content))
 	case tea.KeyPressMsg:
 		switch msg.String() {
 		case "q":
 			return m, tea.Quit
+		case "f":
+			return m, flooding
 		case "p":
 			panic("a screen with a fault")
 		case "c":
@@ -314,6 +327,10 @@ func (m *testScreen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 func (m *testScreen) View() tea.View {
+	if m.flood > 0 {
+		line := strings.Repeat(string(rune('a'+m.flood%26)), m.width) + "\n"
+		return tea.NewView(strings.Repeat(line, m.height))
+	}
 	return tea.NewView(fmt.Sprintf("size %dx%d %s", m.width, m.height, m.pasted))
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -20,6 +21,10 @@ import (
 
 // apiPrefix stands before every path.
 const apiPrefix = "/v1"
+
+// requestTime bounds the work on one request, so that an answer still finds its way back before the connection's time
+// is over.
+const requestTime = 12 * time.Second
 
 // An endpoint answers a request of a known caller with a value, or with an error.
 type endpoint func(w http.ResponseWriter, r *http.Request) (any, error)
@@ -73,7 +78,12 @@ func (d *apiDoor) handle(api huma.API, op *huma.Operation, answer endpoint) {
 	api.Adapter().Handle(op, func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
 		callOf(r).route = route
-		value, err := answer(w, r)
+		bounded, cancel := context.WithTimeout(r.Context(), requestTime)
+		defer cancel()
+		value, err := answer(w, r.WithContext(bounded))
+		if err != nil && bounded.Err() != nil && mes.ErrorCode(err) == mes.Internal {
+			err = mes.FaultFrom(mes.Unavailable, err, "this took too long; send it again, with the same id if it was a command")
+		}
 		if err != nil {
 			d.fail(w, r, err)
 			return

@@ -49,8 +49,7 @@ type Server struct {
 	failed chan error
 }
 
-// Start opens both doors, or neither. The context ends what is done in the background; it does not stop the server,
-// Shutdown does.
+// Start opens both doors, or neither. The context bounds the opening; what stops the server is Shutdown.
 //
 // It refuses to listen where anybody could come from: the address must be a loopback or private one. Errors name the
 // address and what would be right.
@@ -66,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	refusals := newRefusals(o.App, o.Log, o.Limits.RecordedRefused, o.Now)
 	doorman := &doorman{
-		app: o.App, records: o.Records, hasher: o.Hasher, refusals: refusals, log: o.Log, sleep: pause,
+		records: o.Records, hasher: o.Hasher, refusals: refusals, log: o.Log, sleep: pause,
 		lockout: newLockout(o.Limits.Failures, o.Limits.Lock, o.Now),
 	}
 	s := &Server{limits: o.Limits, log: o.Log, failed: make(chan error, 2)}

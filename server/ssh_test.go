@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -438,5 +439,59 @@ func TestWeakAlgorithmsAreNotOffered(t *testing.T) {
 	defer client.Close()
 	if v := string(client.ServerVersion()); v != "SSH-2.0-gemba" {
 		t.Errorf("version %q", v)
+	}
+}
+
+// Nothing of a session stays behind: not when the person leaves, not when the cable is pulled, not when the client
+// stops reading.
+func TestSessionsLeaveNothingBehind(t *testing.T) {
+	p := newPlant(t, func(o *Options) { o.Limits.SessionsOf = 50 })
+	before := runtime.NumGoroutine()
+	_, key := p.sshKey("1001", "")
+	for i := range 12 {
+		client, err := p.dial("1001", gossh.PublicKeys(key.Signer()))
+		p.must(err)
+		s := open(t, client, 80, 24)
+		p.waitFor("the screen is there", func() bool { return strings.Contains(s.out.String(), "size") })
+		switch i % 3 {
+		case 0:
+			_, _ = s.in.Write([]byte("q"))
+			_ = s.Wait()
+		case 1:
+			_ = s.Close()
+		}
+		client.Close()
+	}
+	p.waitFor("all sessions are gone", func() bool { return p.server.ssh.sessions.count() == 0 })
+	p.waitFor("all goroutines are gone", func() bool { return runtime.NumGoroutine() <= before+3 })
+	if n := p.feed.subscribers(); n != 2 {
+		t.Errorf("%d mailboxes are open, 2 should be", n)
+	}
+}
+
+// A client that stops reading stops its own session and no other; the shutdown does not wait for it.
+func TestFrozenClient(t *testing.T) {
+	p := newPlant(t)
+	_, key := p.sshKey("1001", "")
+	client, err := p.dial("1001", gossh.PublicKeys(key.Signer()))
+	p.must(err)
+	defer client.Close()
+	s, err := client.NewSession()
+	p.must(err)
+	_, err = s.StdoutPipe() // never read
+	p.must(err)
+	in, err := s.StdinPipe()
+	p.must(err)
+	p.must(s.RequestPty("xterm", 200, 400, nil))
+	p.must(s.Shell())
+	_, err = in.Write([]byte("f"))
+	p.must(err)
+	time.Sleep(4 * time.Second) // until the client's window is full
+	_, other := p.terminal(t, 80, 24)
+	p.waitFor("another session works", func() bool { return strings.Contains(other.out.String(), "size") })
+	began := time.Now()
+	p.must(p.server.Shutdown(context.Background()))
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the shutdown took %v", took)
 	}
 }

@@ -37,7 +37,7 @@ func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 	box := d.options.Feed.Subscribe()
 	defer box.Close()
 	news := make(chan []string)
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := d.untilGone(r)
 	defer cancel()
 	go func() {
 		for {
@@ -96,6 +96,14 @@ func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 			}
 		}
 	}
+}
+
+// untilGone is a context that ends when the caller is gone. That of an endpoint would end a stream after the time for
+// one request.
+func (d *apiDoor) untilGone(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(callOf(r).gone, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // mayHear tells whether a topic is about the floor, and inside the scope. People, keys and sign-ins are not for streams.
