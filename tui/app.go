@@ -46,8 +46,8 @@ type Session struct {
 	Term          string
 	Env           []string // of the client
 	Width, Height int
-	Zone          *time.Location // of the clock and all times; that of the site if nil
-	Idle          time.Duration  // without a key until the screen locks; 0: five minutes, three for who manages access; less: never
+	Zone          *time.Location // of the clock and all times; UTC if nil
+	Idle          time.Duration  // without a key until the screen locks; 0: five minutes, three for who manages access; below 0: never
 }
 
 const (
@@ -69,7 +69,6 @@ type App struct {
 	ascii bool
 
 	width, height int
-	zoned         bool      // the time zone is known
 	now           time.Time // as of the last message
 	lastKey       time.Time
 
@@ -95,12 +94,11 @@ func New(s Session) tea.Model {
 	if s.Context == nil {
 		s.Context = context.Background()
 	}
-	zoned := s.Zone != nil
-	if !zoned {
+	if s.Zone == nil {
 		s.Zone = time.UTC
 	}
 	a := &App{s: s, say: text.English.Say, ascii: !speaksUTF8(s.Term, s.Env), width: s.Width, height: s.Height, now: s.App.Now()}
-	a.lastKey, a.zoned = a.now, zoned
+	a.lastKey = a.now
 	a.paint = newPainter(true, a.ascii)
 	a.after = func(d time.Duration, m tea.Msg) tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return m }) }
 	a.signin = newSignIn(a)
@@ -113,7 +111,7 @@ func New(s Session) tea.Model {
 
 // Init starts the clock, the feed and the first screen.
 func (a *App) Init() tea.Cmd {
-	cmds := []tea.Cmd{a.tick(), a.waitFeed(), a.findZone(), a.top().Load()}
+	cmds := []tea.Cmd{a.tick(), a.waitFeed(), a.top().Load()}
 	if answersColours(a.s.Term) {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -241,6 +239,6 @@ func (a *App) end(words string) tea.Cmd {
 }
 
 // leave ends a person's own connection.
-func (a *App) leave() tea.Cmd {
-	return tea.Sequence(a.signOut("signed out"), a.end(a.say("bye.left")))
+func (a *App) leave(how, words string) tea.Cmd {
+	return tea.Sequence(a.signOut(how), a.end(words))
 }

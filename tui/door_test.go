@@ -66,7 +66,7 @@ func TestLock_signOut(t *testing.T) {
 	if len(d.outs) != 1 || d.quit {
 		t.Errorf("stays ended as %q, quit %v", d.outs, d.quit)
 	}
-	own := f.drive(f.session("", "7001", 80, 24)).press("f12", "f3")
+	own := f.drive(f.session("", "7001", 80, 24)).press("f12", "f12").sees("This ends your connection").press("esc").sees("Queue").press("L", "enter")
 	if !own.quit || len(own.outs) != 1 {
 		t.Errorf("an own connection: stays ended as %q, quit %v", own.outs, own.quit)
 	}
@@ -76,23 +76,35 @@ func TestIdle(t *testing.T) {
 	f := newFloor(t)
 	f.release("1001", 50)
 	for _, c := range []struct {
-		name, badge string
-		idle, after time.Duration
-		locked      bool
+		name, station, badge, key string
+		idle, after               time.Duration
+		locked, ended             bool
 	}{
-		{"operator, not yet", "7001", 0, 299 * time.Second, false}, {"operator", "7001", 0, 5 * time.Minute, true},
-		{"administrator", "7400", 0, 3 * time.Minute, true}, {"configured", "7001", time.Minute, time.Minute, true},
-		{"never", "7001", -1, 48 * time.Hour, false},
+		{"operator, not yet", "KIOSK-1", "7001", "down", 0, 299 * time.Second, false, false},
+		{"operator", "KIOSK-1", "7001", "down", 0, 5 * time.Minute, true, false},
+		{"administrator", "KIOSK-1", "7400", "down", 0, 3 * time.Minute, true, false},
+		{"configured", "KIOSK-1", "7001", "down", time.Minute, time.Minute, true, false},
+		{"never", "KIOSK-1", "7001", "down", -1, 48 * time.Hour, false, false},
+		{"own connection", "", "7100", "down", 0, 5 * time.Minute, false, true},
+		{"list of who only looks", "", "7300", "down", 0, 5 * time.Minute, false, true},
+		{"wall board", "", "7300", "b", 0, 48 * time.Hour, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := f.session("", c.badge, 80, 24)
+			s := f.session(c.station, "", 80, 24)
+			if c.station == "" {
+				s = f.session("", c.badge, 80, 24)
+			}
 			s.Idle = c.idle
-			d := f.drive(s).press("down")
+			d := f.drive(s)
+			if c.station != "" {
+				d.signIn(c.badge)
+			}
+			d.press(c.key)
 			f.pass(c.after)
 			d.send(feedMsg{[]string{"work_order:x"}}) // a screen that moves is nobody's presence
 			d.fire(time.Second)
-			if d.a.locked != c.locked {
-				t.Errorf("locked is %v after %v", d.a.locked, c.after)
+			if d.a.locked != c.locked || d.quit != c.ended {
+				t.Errorf("locked is %v and ended %v after %v", d.a.locked, d.quit, c.after)
 			}
 		})
 	}
@@ -138,13 +150,6 @@ func TestFeed_isAskedAgainAfterEachChange(t *testing.T) {
 	if _, ok := a.waitFeed()().(feedEndMsg); !ok {
 		t.Error("the end of the feed was not noticed")
 	}
-}
-
-func TestZone_isThatOfTheSite(t *testing.T) {
-	f := newFloor(t)
-	s := f.session("KIOSK-1", "", 80, 24)
-	s.Zone = nil
-	f.drive(s).sees("07:00:00") // Berlin in winter; six o'clock UTC
 }
 
 func TestQueue_beginsOnOnesOwnWork(t *testing.T) {

@@ -77,7 +77,11 @@ func (a *App) errandBack(m errandMsg) tea.Cmd {
 	if e.done == nil {
 		return nil
 	}
-	return e.done(m.receipt)
+	next := e.done(m.receipt)
+	if a.locked {
+		a.status = status{} // what was booked is nobody's business now
+	}
+	return next
 }
 
 // giveUp stops waiting for the answer to a command. What it was sent for may have happened; the form that sent it

@@ -62,7 +62,7 @@ func (s *signIn) Actions() []Action {
 		on("enter", s.a.say("key.sign_in"), s.send),
 		on("f2", s.a.say("key.clear"), func() tea.Cmd { s.form.Key("f2"); return nil }),
 	}
-	if s.a.person != nil || s.a.s.Station == nil {
+	if s.a.person != nil {
 		list = append(list, on("f3", s.a.say("key.sign_out"), s.a.signOutNow))
 	}
 	return list

@@ -20,6 +20,8 @@ type slip struct {
 	adjust func(f *widget.Form)
 	// build makes the command, or puts a message into the status line and gives nil.
 	build func(f *widget.Form) mes.Command
+	// act is done instead of a command, if set.
+	act func() tea.Cmd
 	// done tells what was booked.
 	done func(mes.Receipt)
 }
@@ -80,6 +82,9 @@ func (s *slip) outcome(o widget.Outcome) tea.Cmd {
 
 // book sends the command and closes the slip when it was done.
 func (s *slip) book() tea.Cmd {
+	if s.act != nil {
+		return s.act()
+	}
 	c := s.build(&s.form)
 	if c == nil {
 		return nil

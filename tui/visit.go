@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -69,24 +70,30 @@ func (a *App) signedIn(m signedInMsg) tea.Cmd {
 	}
 	a.welcome(m.actor, m.person)
 	a.tell(widget.Normal, "say.welcome", m.person.Name)
-	return tea.Batch(out, a.findZone(), a.top().Load())
+	return tea.Batch(out, a.top().Load())
 }
 
-// lock hides everything until a badge and PIN are given. Drafts stay.
+// lock hides everything until a badge and PIN are given. Drafts stay. An own connection has no station to give a PIN at,
+// so there it asks whether to end.
 func (a *App) lock() tea.Cmd {
-	if a.person == nil || a.locked {
+	switch {
+	case a.person == nil || a.locked:
+		return nil
+	case a.s.Station != nil:
+		a.locked, a.help, a.typed, a.status = true, nil, nil, status{}
+		a.signin.reset()
 		return nil
 	}
-	a.locked, a.help, a.typed, a.status = true, nil, nil, status{}
-	a.signin.reset()
-	return nil
+	if s, asked := a.top().(*slip); asked && s.act != nil {
+		return nil
+	}
+	a.help = nil
+	return a.slip(&slip{title: a.say("title.leave"), send: a.say("key.sign_out"), about: []string{a.say("leave.about")},
+		act: func() tea.Cmd { return a.leave("signed out", a.say("bye.left")) }})
 }
 
-// signOutNow ends the stay: at a station the next person may come, an own connection ends.
+// signOutNow ends the stay, so that the next person may come.
 func (a *App) signOutNow() tea.Cmd {
-	if a.s.Station == nil {
-		return a.leave()
-	}
 	if a.person == nil {
 		return nil
 	}
@@ -114,10 +121,13 @@ func (a *App) signOutAs(actor mes.Actor, how string) tea.Cmd {
 	}
 }
 
-// idle is how long this person may be away before the screen locks, 0 for ever.
+// idle is how long this person may be away, 0 for ever. A board that somebody who may only look leaves open is a wall
+// board.
 func (a *App) idle() time.Duration {
+	_, board := a.top().(*board)
+	looks := !slices.ContainsFunc(a.actor.Grants, func(g mes.Grant) bool { return g.Role != mes.Viewer })
 	switch {
-	case a.s.Idle < 0:
+	case a.s.Idle < 0, board && looks:
 		return 0
 	case a.s.Idle > 0:
 		return a.s.Idle
@@ -127,11 +137,15 @@ func (a *App) idle() time.Duration {
 	return operatorIdle
 }
 
-// watchIdle locks the screen of somebody who went away. Only keys count: a board that moves is nobody's presence.
+// watchIdle locks the screen of somebody who went away, or ends their own connection. Only keys count: a board that
+// moves is nobody's presence.
 func (a *App) watchIdle() tea.Cmd {
 	limit := a.idle()
-	if a.person == nil || a.locked || limit == 0 || a.now.Sub(a.lastKey) < limit {
+	switch {
+	case a.person == nil || a.locked || limit == 0 || a.now.Sub(a.lastKey) < limit:
 		return nil
+	case a.s.Station == nil:
+		return a.leave("idle", a.say("bye.idle", span(limit)))
 	}
 	return a.lock()
 }

@@ -6,7 +6,7 @@ var English = Catalogue{
 	"title.complete": "Complete operation", "title.skip": "Skip operation", "title.instruction": "Work instruction",
 	"title.correct": "Correct a report", "title.correct_one": "Correct", "title.orders": "Orders", "title.order": "Order %s",
 	"title.board": "Machines", "title.machine": "Machine %s", "title.palette": "Command", "title.help": "Keys: %s",
-	"title.release": "Release order", "title.unrelease": "Take order back", "title.hold": "Hold", "title.unhold": "Release hold",
+	"title.leave": "Sign out", "title.release": "Release order", "title.unrelease": "Take order back", "title.hold": "Hold", "title.unhold": "Release hold",
 	"title.pause": "Pause order", "title.resume": "Resume order", "title.complete_order": "Complete order", "title.close": "Close order",
 	"title.cancel": "Cancel order", "title.reopen": "Reopen order", "title.split": "Split order", "title.priority": "Priority",
 
@@ -51,7 +51,7 @@ var English = Catalogue{
 	"field.owner": "Owner", "field.what": "What", "field.note": "Note", "field.split_off": "Quantity", "field.number": "Number",
 	"field.priority": "Priority",
 
-	"signin.badge": "Badge", "signin.pin": "PIN", "signin.how": "Scan or type your badge, then your PIN.",
+	"leave.about": "This ends your connection.", "signin.badge": "Badge", "signin.pin": "PIN", "signin.how": "Scan or type your badge, then your PIN.",
 	"signin.nowhere": "Manufacturing execution", "signin.locked": "%s is away. PIN to go on; another badge to switch.",
 
 	"view.too_small": "SCREEN TOO SMALL", "view.away": "away", "view.nobody": "nobody signed in", "view.reading": "Reading …",
@@ -96,5 +96,6 @@ var English = Catalogue{
 	"say.ran": "%s done: %s. Ledger %s/%d.",
 
 	"bye.ended": "gemba: this session has ended. Connect again to go on.", "bye.left": "gemba: signed out. Good-bye.",
+	"bye.idle":   "gemba: signed out after %s without a key. Connect again to go on.",
 	"bye.server": "gemba is going down (%s). Connect again in a moment.",
 }
