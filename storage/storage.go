@@ -31,8 +31,8 @@ type Options struct {
 	// Sign signs the head of this node's chain with the node's key, as text, and names the key. It is called for every
 	// batch. Without it heads are not signed.
 	Sign func(head []byte) (signature, keyID string)
-	// Verify checks the signature of a head; Store.Verify uses it.
-	Verify func(keyID string, head []byte, signature string) error
+	// Verify checks the signature of a writer's head, made with the key of that id; Store.Verify uses it.
+	Verify func(writer, keyID string, head []byte, signature string) error
 	// ReadOnly opens a store to look at it, also while a server runs on it. Nothing is migrated, and Commit refuses.
 	ReadOnly bool
 }
@@ -43,7 +43,7 @@ type Store struct {
 	raw      engine // without the guard: for migrations and checks of the file itself
 	writer   string
 	sign     func([]byte) (string, string)
-	verify   func(string, []byte, string) error
+	verify   func(writer, keyID string, head []byte, signature string) error
 	cache    *cache
 	queue    chan *task
 	closing  chan struct{}

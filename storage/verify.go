@@ -242,7 +242,7 @@ func (v *verifier) follow(ctx context.Context, h head) error {
 	case h.signature == "":
 		return &Finding{h.writer, h.n, "the end of the chain is not signed"}
 	}
-	if err := v.store.verify(h.key, HeadText(h.writer, h.n, h.hash, h.atMS), h.signature); err != nil {
+	if err := v.store.verify(h.writer, h.key, HeadText(h.writer, h.n, h.hash, h.atMS), h.signature); err != nil {
 		return &Finding{h.writer, h.n, "the signature at the end of the chain is wrong: " + err.Error()}
 	}
 	return nil

@@ -51,7 +51,7 @@ var everywhere = mes.Scope{{Role: mes.Viewer}}
 // signing signs heads with a key that only the tests could have.
 func signing(o Options) Options {
 	o.Sign = func(head []byte) (string, string) { return "signed " + strings.ToUpper(string(head)), "key1" }
-	o.Verify = func(key string, head []byte, signature string) error {
+	o.Verify = func(_, key string, head []byte, signature string) error {
 		if key != "key1" || signature != "signed "+strings.ToUpper(string(head)) {
 			return errors.New("it was made with another key")
 		}

@@ -66,19 +66,23 @@ reads, and may run beside a server.`,
 	return cmd
 }
 
-// headVerifier checks heads with the public key in the data folder. A head signed by another node's key cannot be
-// checked here and is left to that node.
-func headVerifier(data string) func(keyID string, head []byte, signature string) error {
+// headVerifier checks heads with the public key in the data folder. This node's own chain must be signed by it; the head
+// of another node, signed by a key that is not here, is left to that node.
+func headVerifier(data string) func(writer, keyID string, head []byte, signature string) error {
 	text, err := os.ReadFile(filepath.Join(data, "ledger.pub"))
 	if err != nil {
 		return nil
 	}
 	key, err := keys.ParseVerifyKey(strings.TrimSpace(string(text)))
 	if err != nil {
-		return func(string, []byte, string) error { return errors.New("the public key in the data folder is damaged") }
+		return func(string, string, []byte, string) error {
+			return errors.New("the public key in the data folder is damaged")
+		}
 	}
-	return func(keyID string, head []byte, signature string) error {
-		if keyID != key.ID() {
+	own, err := os.ReadFile(filepath.Join(data, "node"))
+	name := strings.TrimSpace(string(own))
+	return func(writer, keyID string, head []byte, signature string) error {
+		if keyID != key.ID() && (err != nil || writer != name) {
 			return nil
 		}
 		return key.Verify(head, signature)
