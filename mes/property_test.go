@@ -96,8 +96,6 @@ type order struct {
 	ordered, limit      int64
 	tolerance           int64
 	ops                 []*op
-	frozen              []byte // how it was stored when it became final
-	snapshots           map[int]string
 }
 
 type op struct {
@@ -269,6 +267,12 @@ func (w *world) step() {
 	w.counts++
 	w.past = append(w.past, done{id, who, c, r})
 	w.apply(who, c, r)
+	switch c.(type) {
+	case *mes.PauseOrder, *mes.HoldOrder, *mes.CancelOrder, *mes.CompleteJob, *mes.CorrectReport, *mes.SplitOrder:
+		for _, o := range w.orders {
+			w.checkOrder(o, func(mes.Kind, mes.ID, any) {})
+		}
+	}
 }
 
 // again sends an earlier command once more (12): as it was, with another content, or as somebody else.
@@ -471,7 +475,7 @@ func (w *world) goOn() (string, mes.Command) {
 	switch what := w.draw(9); {
 	case what < 4 && left > 0:
 		c := &mes.ReportJob{Order: ref, Operation: operation, Session: id, Good: int64(w.draw(int(left)))}
-		if rest := left - c.Good + int64(w.draw(20)/20); rest > 0 {
+		if rest := left - c.Good + int64(w.draw(5)/4); rest > 0 {
 			if n := int64(w.draw(int(rest))); n > 0 {
 				*pickOf(w, &c.Scrap, &c.Rework, &c.Review) = []mes.Part{{Quantity: n, Reason: "R"}}
 			}
@@ -533,7 +537,7 @@ func (w *world) apply(who string, c mes.Command, r mes.Receipt) {
 	}
 	switch c := c.(type) {
 	case *mes.CreateOrder:
-		o = &order{number: c.Number, id: got.Order, state: "draft", ordered: c.Quantity, tolerance: int64(c.Tolerance), snapshots: map[int]string{}}
+		o = &order{number: c.Number, id: got.Order, state: "draft", ordered: c.Quantity, tolerance: int64(c.Tolerance)}
 		o.limit = o.ordered + o.ordered*o.tolerance/100
 		for _, p := range routings[strings.TrimPrefix(string(c.Product), w.prefix+"-")] {
 			o.ops = append(o.ops, &p)
@@ -587,7 +591,7 @@ func (w *world) apply(who string, c mes.Command, r mes.Receipt) {
 		if !slices.Contains([]string{"draft", "released", "in_progress", "paused"}, o.state) {
 			w.Fatalf("order %s was split while %s", o.number, o.state)
 		}
-		child := &order{number: got.SplitNumber, id: got.Split, state: "released", ordered: c.Quantity, tolerance: o.tolerance, snapshots: map[int]string{}}
+		child := &order{number: got.SplitNumber, id: got.Split, state: "released", ordered: c.Quantity, tolerance: o.tolerance}
 		if o.state == "draft" {
 			child.state = "draft"
 		}
@@ -758,40 +762,45 @@ func (w *world) check() {
 		w.Fatalf("%d orders are listed (%v), want %d", len(listed), err, len(w.orders))
 	}
 	for _, o := range w.orders {
-		d, err := w.app.Order(w.ctx, w.sees, o.id)
-		if err != nil {
-			w.Fatal(err)
-		}
-		if string(d.Order.State) != o.state || d.Order.Ordered != o.ordered || d.Order.Number != o.number {
-			w.Fatalf("order %s is %s of %d, want %s of %d", d.Order.Number, d.Order.State, d.Order.Ordered, o.state, o.ordered)
-		}
-		keep(mes.KindOrder, o.id, d.Order)
-		open := 0
-		for i := range d.Sessions {
-			s := &d.Sessions[i]
-			keep(mes.KindSession, s.ID, s)
-			w.checkSession(s)
-			if s.State != mes.SessionStopped {
-				open++
-			}
-		}
-		for i := range d.Operations {
-			keep(mes.KindOperation, d.Operations[i].ID, d.Operations[i])
-			w.checkOperation(o, i, d)
-		}
-		if final := o.state == "closed" || o.state == "cancelled"; final && open > 0 {
-			w.Fatalf("order %s is %s with %d open sessions", o.number, o.state, open)
-		}
-		if o.state == "closed" && d.Order.Ordered != d.Order.Good+d.Order.Short-d.Order.Over { // 4
-			w.Fatalf("order %s closed with %+v", o.number, d.Order)
-		}
-		for i := range d.Reports {
-			r := &d.Reports[i]
-			keep(mes.KindReport, r.ID, r)
-			w.checkReport(r)
-		}
+		w.checkOrder(o, keep)
 	}
 	w.checkLedger(current)
+}
+
+// checkOrder holds one order and all that belongs to it against the model, and gives the rows to keep.
+func (w *world) checkOrder(o *order, keep func(mes.Kind, mes.ID, any)) {
+	d, err := w.app.Order(w.ctx, w.sees, o.id)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if string(d.Order.State) != o.state || d.Order.Ordered != o.ordered || d.Order.Number != o.number {
+		w.Fatalf("order %s is %s of %d, want %s of %d", d.Order.Number, d.Order.State, d.Order.Ordered, o.state, o.ordered)
+	}
+	keep(mes.KindOrder, o.id, d.Order)
+	open := 0
+	for i := range d.Sessions {
+		s := &d.Sessions[i]
+		keep(mes.KindSession, s.ID, s)
+		w.checkSession(s)
+		if s.State != mes.SessionStopped {
+			open++
+		}
+	}
+	for i := range d.Operations {
+		keep(mes.KindOperation, d.Operations[i].ID, d.Operations[i])
+		w.checkOperation(o, i, d)
+	}
+	if final := o.state == "closed" || o.state == "cancelled"; final && open > 0 {
+		w.Fatalf("order %s is %s with %d open sessions", o.number, o.state, open)
+	}
+	if o.state == "closed" && d.Order.Ordered != d.Order.Good+d.Order.Short-d.Order.Over { // 4
+		w.Fatalf("order %s closed with %+v", o.number, d.Order)
+	}
+	for i := range d.Reports {
+		r := &d.Reports[i]
+		keep(mes.KindReport, r.ID, r)
+		w.checkReport(r)
+	}
 }
 
 func (w *world) checkSession(s *mes.Session) {
