@@ -97,43 +97,50 @@ func choose(only string) ([]benchmark, error) {
 	return chosen, nil
 }
 
-// all runs the benchmarks one after the other and writes down what they gave. One that fails does not keep the others
-// from running.
-func all(ctx context.Context, s *setting, chosen []benchmark, dir, out string, stdout, stderr io.Writer) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// all runs the benchmarks one after the other, cleans up, and only then shows and writes down what they gave. One that
+// fails does not keep the others from running.
+func all(ctx context.Context, s *setting, chosen []benchmark, dir, out string, stdout, stderr io.Writer) error {
+	figures, err := measureAll(ctx, s, chosen, dir, stderr)
+	if figures == nil {
 		return err
+	}
+	fmt.Fprintf(stdout, "%s, %d processors, %s\n\n", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.RFC3339))
+	return errors.Join(err, printTable(stdout, figures), writeFigures(out, figures))
+}
+
+// measureAll gives the figures of the benchmarks that gave one, and what is wrong with the others; no figures at all
+// when it was stopped or could not work.
+func measureAll(ctx context.Context, s *setting, chosen []benchmark, dir string, stderr io.Writer) (figures []Figure, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
 	}
 	folder, err := os.MkdirTemp(dir, "bench-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	figures, failed := []Figure{}, []error{}
+	figures = []Figure{}
+	var failed []error
 	for _, b := range chosen {
 		fmt.Fprintf(stderr, "%s: %s\n", b.name, b.about)
 		s.folder = filepath.Join(folder, b.name)
 		if err := os.Mkdir(s.folder, 0o700); err != nil {
-			return err
+			return nil, err
 		}
 		f, err := b.measure(ctx, s)
+		if ctx.Err() != nil {
+			return nil, errors.New("stopped before the end")
+		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", b.name, err))
-			fmt.Fprintf(stderr, "%s failed: %v\n", b.name, err)
 		} else {
 			figures = append(figures, f)
 		}
 		if err := os.RemoveAll(s.folder); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return errors.New("stopped before the end")
+			return nil, err
 		}
 	}
-	fmt.Fprintf(stdout, "%s, %d processors, %s\n\n", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.RFC3339))
-	if err := printTable(stdout, figures); err != nil {
-		return err
-	}
-	return errors.Join(append(failed, writeFigures(out, figures))...)
+	return figures, errors.Join(failed...)
 }
 
 // profiled calls do under the profilers that are asked for.
