@@ -103,7 +103,7 @@ func (d *apiDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	defer func() {
-		if fault := recover(); fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
+		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
 			d.log.Error("a request failed", "id", c.id, "panic", fault, "stack", string(debug.Stack()))
 			d.fail(out, r, mes.Faultf(mes.Internal, "%s", mes.ErrorMessage(errors.New(""))))
 		}

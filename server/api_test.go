@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -351,6 +352,32 @@ func TestStream(t *testing.T) {
 	p.do(&mes.SetMachineState{Machine: "M1", State: mes.MachineIdle})
 	if last := next(); last != `[]` {
 		t.Errorf("a revoked key hears %s", last)
+	}
+}
+
+// An open stream is told that the server goes down, and does not hold it up; HTTP/2 is spoken.
+func TestStreamEndsAtShutdown(t *testing.T) {
+	p := newPlant(t)
+	key := p.apiKey(keys.ProgramKey, mes.Grant{Role: mes.Viewer})
+	client := p.client()
+	client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	r, err := http.NewRequest("GET", "https://"+p.server.APIAddr()+"/v1/stream", nil)
+	p.must(err)
+	r.Header.Set("X-Api-Key", key.Reveal())
+	res, err := client.Do(r)
+	p.must(err)
+	defer res.Body.Close()
+	if res.ProtoMajor != 2 {
+		t.Errorf("the protocol is %s", res.Proto)
+	}
+	began := time.Now()
+	p.must(p.server.Shutdown(context.Background()))
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the shutdown took %v", took)
+	}
+	text, _ := io.ReadAll(res.Body)
+	if !strings.HasSuffix(string(text), "event: end\ndata: []\n\n") {
+		t.Errorf("the stream ended with %q", text)
 	}
 }
 

@@ -18,8 +18,7 @@ const streamPulse = 15 * time.Second
 // of what changed. The first event says that the stream has begun; whoever connected again looks at everything once.
 func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 	c := callOf(r)
-	scope := c.actor.Scope(mes.ViewFloor)
-	if len(scope) == 0 {
+	if len(c.actor.Scope(mes.ViewFloor)) == 0 {
 		return nil, mes.Faultf(mes.Denied, "you may not look at this; ask who manages access")
 	}
 	if err := noParameters(r.URL); err != nil {
@@ -66,6 +65,7 @@ func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 	pulse := time.NewTicker(streamPulse)
 	defer pulse.Stop()
 	for {
+		var topics []string
 		select {
 		case <-ctx.Done():
 			return nil, nil
@@ -73,29 +73,39 @@ func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 			send("event: end\ndata: []\n\n")
 			return nil, nil
 		case <-pulse.C:
-			if !send(": still here\n\n") {
-				return nil, nil
-			}
-		case topics := <-news:
-			if _, err := d.keyring.actor(ctx, key, c.actor.Source); err != nil {
-				send("event: end\ndata: []\n\n")
-				return nil, nil
-			}
-			var seen []string
-			for _, topic := range topics {
-				if d.mayHear(ctx, scope, topic) {
-					seen = append(seen, topic)
-				}
-			}
-			if len(seen) == 0 {
-				continue
-			}
-			text, err := json.Marshal(seen)
-			if err != nil || !send("event: topics\ndata: %s\n\n", text) {
-				return nil, nil
-			}
+		case topics = <-news:
+		}
+		actor, err := d.keyring.actor(ctx, key, c.actor.Source) // may they still hear this?
+		if err != nil {
+			send("event: end\ndata: []\n\n")
+			return nil, nil
+		}
+		text := d.heard(ctx, actor.Scope(mes.ViewFloor), topics)
+		if topics == nil {
+			text = ": still here\n\n"
+		}
+		if text != "" && !send("%s", text) {
+			return nil, nil
 		}
 	}
+}
+
+// heard is the event that tells of topics, "" when none of them is for the caller.
+func (d *apiDoor) heard(ctx context.Context, scope mes.Scope, topics []string) string {
+	var seen []string
+	for _, topic := range topics {
+		if d.mayHear(ctx, scope, topic) {
+			seen = append(seen, topic)
+		}
+	}
+	if len(seen) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(seen)
+	if err != nil {
+		return ""
+	}
+	return "event: topics\ndata: " + string(text) + "\n\n"
 }
 
 // untilGone is a context that ends when the caller is gone. That of an endpoint would end a stream after the time for
@@ -108,6 +118,9 @@ func (d *apiDoor) untilGone(r *http.Request) (context.Context, context.CancelFun
 
 // mayHear tells whether a topic is about the floor, and inside the scope. People, keys and sign-ins are not for streams.
 func (d *apiDoor) mayHear(ctx context.Context, scope mes.Scope, topic string) bool {
+	if len(scope) == 0 {
+		return false
+	}
 	if topic == Everything {
 		return true
 	}
