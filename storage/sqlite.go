@@ -22,12 +22,13 @@ const readers = 4
 type sqlite struct {
 	lock   *os.File // held as long as the engine is open for writing
 	write  *sql.DB
-	read   *sql.DB
-	mu     sync.Mutex // one batch at a time
-	conn   *sql.Conn  // the writing connection
-	stmts  map[string]*sql.Stmt
-	reads  sync.Map // SQL text to *sql.Stmt
+	mu     sync.Mutex           // one batch at a time
+	conn   *sql.Conn            // the writing connection
+	stmts  map[string]*sql.Stmt // its statements, by their text
+	moving *checkpointer
 	closed bool
+	read   *sql.DB
+	reads  sync.Map // SQL text to *sql.Stmt
 }
 
 // openSQLite opens the file at path, makes it when it is not there, and keeps other programs that would write to it
@@ -60,6 +61,7 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(openFailed(path, err), s.close())
 	}
+	s.moving = startCheckpointer(path, &s.mu)
 	return s, nil
 }
 
@@ -122,7 +124,7 @@ func connector(path, options string) driver.Connector {
 		// recursive_triggers: without it REPLACE removes rows past the triggers that guard the ledger.
 		// trusted_schema: a doctored file cannot make a view or trigger call what has side effects.
 		driver: &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
-			for _, pragma := range []string{"recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON", "cache_size=-65536", "temp_store=MEMORY", "wal_autocheckpoint=4000", "journal_size_limit=67108864"} {
+			for _, pragma := range []string{"recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON", "cache_size=-65536", "temp_store=MEMORY", "wal_autocheckpoint=0", "journal_size_limit=67108864"} {
 				if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil {
 					return fmt.Errorf("set %s: %w", pragma, err)
 				}
@@ -162,6 +164,7 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 		}
 		return nil, s.rollback(t)
 	}
+	s.moving.dirty.Store(true)
 	return affected, nil
 }
 
@@ -263,13 +266,13 @@ func (s *sqlite) name() string {
 }
 
 func (s *sqlite) close() error {
+	var errs []error
+	if s.moving != nil {
+		errs = append(errs, s.moving.close())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
 	s.closed = true
-	var errs []error
 	s.reads.Range(func(_, p any) bool {
 		errs = append(errs, p.(*sql.Stmt).Close())
 		return true
