@@ -213,6 +213,9 @@ func (a *App) shut() tea.Cmd {
 
 // back leaves the screen. What was typed and not sent is left only when it is asked for twice.
 func (a *App) back() tea.Cmd {
+	if a.person == nil || a.locked {
+		return nil
+	}
 	if t, ok := a.top().(typist); ok && t.Draft() && a.status.key != "say.unsent" {
 		a.tell(widget.Warning, "say.unsent")
 		return nil

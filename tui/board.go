@@ -145,7 +145,7 @@ func (b *board) table(r area) widget.Table {
 		{Title: a.say("col.job"), Width: 16}, {Title: a.say("col.count"), Width: 8, Right: true}, {Title: a.say("col.why"), Width: 8, Flex: true},
 	}}
 	if r.width < 80 {
-		t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: shortState}, t.Columns[2], {Title: t.Columns[3].Title, Width: 9, Flex: true}, t.Columns[4]}
+		t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: shortState}, t.Columns[2], {Title: t.Columns[3].Title, Width: 8, Flex: true}, t.Columns[4]}
 	}
 	if r.class == wall {
 		t.Columns[0].Width, t.Columns[3].Width = 14, 20

@@ -47,6 +47,17 @@ func TestLock_hidesDataAndKeepsTheDraft(t *testing.T) {
 	d.press("enter").sees("Booked 3 good, 1 scrap")
 }
 
+func TestLock_goingBackLeavesNothingBehindIt(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	f.sawn("1001", 12)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "r").write("3").press("f12").write("247001")
+	d.slow = true
+	d.press("enter", "esc", "esc", "f10")
+	d.answer()
+	d.sees("Report", "[3 ")
+}
+
 func TestLock_anotherPersonGetsTheirOwnScreens(t *testing.T) {
 	f := newFloor(t)
 	f.release("1001", 50)

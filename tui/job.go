@@ -370,7 +370,7 @@ func (j *job) large(op *mes.Operation, available int64, r area) []widget.Line {
 	big := widget.Big(word, j.a.ascii)
 	if widget.Width(big[0])+6 <= r.width {
 		for _, row := range big {
-			lines = append(lines, indent(widget.Span{Text: "  " + row, Tone: l.tone}))
+			lines = append(lines, indent(widget.Span{Text: row, Tone: l.tone}))
 		}
 		lines = append(lines, widget.Blank)
 	}

@@ -147,7 +147,11 @@ func (m *machine) bar(width int, indent string) widget.Line {
 			}
 		}
 		l := lookOf(machineLooks, best)
-		line.Spans = append(line.Spans, widget.Span{Text: l.glyph, Tone: l.tone.Badge()})
+		tone := l.tone.Badge()
+		if best == mes.MachineUnknown {
+			tone = widget.Dim // nothing is known: nothing is filled
+		}
+		line.Spans = append(line.Spans, widget.Span{Text: l.glyph, Tone: tone})
 	}
 	return line
 }

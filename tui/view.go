@@ -36,8 +36,14 @@ func (a *App) View() tea.View {
 
 // compose lays out the window.
 func (a *App) compose(c class) ([]widget.Line, *tea.Position) {
+	roomy := c == half || c == term || c == wall
 	most := map[class]int{hand: 6, strip: 1, half: 3, term: 2, wall: 2}[c]
-	messages := a.status.lines(a.width, max(min(most, a.height-4), 1))
+	messages := a.status.lines(a.width-1, max(min(most, a.height-4), 1))
+	if roomy {
+		for i := range messages {
+			messages[i].Spans = append([]widget.Span{{Text: " "}}, messages[i].Spans...)
+		}
+	}
 	bar := a.keyBar()
 	var foot []widget.Line
 	switch {
@@ -51,7 +57,6 @@ func (a *App) compose(c class) ([]widget.Line, *tea.Position) {
 		}
 		foot = append(messages, bar)
 	}
-	roomy := c == half || c == term || c == wall
 	top := 1
 	if roomy {
 		top = 2
@@ -142,16 +147,20 @@ func (a *App) keyBar() widget.Line {
 		}
 	}
 	line := widget.Line{}
-	room := a.width - tail.Width()
+	if a.width >= 40 {
+		line.Spans = append(line.Spans, widget.Span{Text: " "})
+	}
+	margin := len(line.Spans)
+	room := a.width - tail.Width() - margin
 	for _, act := range list {
 		if act.Quiet {
 			continue
 		}
 		name := keyName(act.Keys[0])
 		need := widget.Width(name) + 1 + widget.Width(act.Label) + 2
-		if room < need && len(line.Spans) == 0 && len(tail.Spans) > 1 {
+		if room < need && len(line.Spans) == margin && len(tail.Spans) > 1 {
 			tail.Spans = tail.Spans[:1] // what Enter does is worth more than a label
-			room = a.width - tail.Width()
+			room = a.width - tail.Width() - margin
 		}
 		if room < need {
 			break

@@ -19,7 +19,7 @@ const gap = 2 // between columns
 // widths gives the width of each column; columns that do not fit any more are 0, from the right.
 func (t *Table) widths(width int) []int {
 	w := make([]int, len(t.Columns))
-	left := width - 2
+	left := width - 3 // the mark before, a margin behind
 	flex := -1
 	for i, c := range t.Columns {
 		if c.Flex {
