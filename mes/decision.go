@@ -318,7 +318,7 @@ func (d *Decision) change(given json.RawMessage, digest string) (*Change, error)
 
 // entry is the ledger entry of the decision.
 func (d *Decision) entry(outcome Outcome, code Code, message string, detail Detail) (Entry, error) {
-	text, err := json.Marshal(detail)
+	text, err := detail.text()
 	view := d.spec.View
 	if outcome == NotDone {
 		view = ActivityLog
