@@ -26,9 +26,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gemba/server"
 )
 
 func main() {
+	server.TuneMemory() // as serve does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -103,6 +103,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if o.demo && o.log == "" {
 		o.log = filepath.Join(o.data, "gemba.log") // twelve machines at work would hide how to sign in
 	}
+	server.TuneMemory()
 	log, closeLog, err := openLog(o, errs)
 	if err != nil {
 		return err
