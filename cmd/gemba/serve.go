@@ -145,7 +145,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 
 	s, err := server.Start(ctx, server.Options{
 		App: app, Records: n.store, Hasher: hasher, Pepper: n.pepper, HostKey: hostKey.Signer(), TLS: authority.ServerConfig(),
-		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
+		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Version: version(), Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
 		NewModel: func(v server.Visit) tea.Model { return newScreens(app, n.store, v, o.lock) },
 	})
 	if err != nil {
@@ -158,8 +158,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	}
 	fmt.Fprintf(out, "gemba is open: SSH on %s, API on https://%s (store: %s)\n", s.SSHAddr(), s.APIAddr(), n.store.Engine())
 	if plant == nil {
-		<-ctx.Done()
-		return stop()
+		return errors.Join(served(ctx, s), stop())
 	}
 
 	credentials.SSH, credentials.API = s.SSHAddr(), "https://"+s.APIAddr()
@@ -168,13 +167,26 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return errors.Join(err, stop())
 	}
 	plant.howTo(out, credentials)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	machines, err := startMachines(ctx, plant.plant.Machines, credentials, log)
 	if err != nil {
 		return errors.Join(err, stop())
 	}
-	<-ctx.Done()
+	err = served(ctx, s)
+	cancel()
 	machines.Wait()
-	return stop()
+	return errors.Join(err, stop())
+}
+
+// served waits until gemba is told to stop, or a door has closed by itself: then the supervisor is to start it again.
+func served(ctx context.Context, s *server.Server) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.Failed():
+		return err
+	}
 }
 
 // openLog opens where the log goes. Only its owner reads it: it says who did what from where.
