@@ -53,7 +53,7 @@ func TestLock_goingBackLeavesNothingBehindIt(t *testing.T) {
 	f.sawn("1001", 12)
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "r").write("3").press("f12").write("247001")
 	d.slow = true
-	d.press("enter", "esc", "esc", "f10")
+	d.press("enter", "esc", "f3", "esc")
 	d.answer()
 	d.sees("Report", "[3 ")
 }
