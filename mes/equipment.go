@@ -112,7 +112,7 @@ func (c *DefineEquipment) decide(d *Decision) error {
 		return invalid("parent", "say which equipment the %s belongs to", c.Level)
 	}
 	if !d.scope.spans(e.Place()) {
-		return Faultf(Denied, "you may not define a %s here; ask who looks after the whole of it", c.Level)
+		return Faultf(Denied, "you may not define equipment of level %s here; ask who looks after the whole of it", c.Level)
 	}
 	known, err := d.store.Equipment(d.ctx, d.level, c.Code)
 	switch {

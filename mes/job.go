@@ -106,8 +106,9 @@ func (d *Decision) engagement(kind string, id ID) (*Engagement, error) {
 	return e, err
 }
 
-// engage notes that a session runs; the gates on one person's hands and one machine's capacity are here.
-func (d *Decision) engage(s *Session) error {
+// engage notes that a session runs from some moment on; the gates on one person's hands and one machine's capacity are
+// here.
+func (d *Decision) engage(s *Session, from time.Time) error {
 	hands, err := d.engagement("person", s.Person)
 	if err != nil {
 		return err
@@ -120,6 +121,9 @@ func (d *Decision) engage(s *Session) error {
 		if err := d.gate("overlap", "%s already has a running session; stop or pause it first", person.Name); err != nil {
 			return err
 		}
+	}
+	if err := d.handsFree(person, s, from); err != nil {
+		return err
 	}
 	hands.Sessions = with(hands.Sessions, s.ID)
 	d.Save(hands)
@@ -141,6 +145,25 @@ func (d *Decision) engage(s *Session) error {
 	}
 	load.Sessions = with(load.Sessions, s.ID)
 	d.Save(load)
+	return nil
+}
+
+// handsFree refuses live work that is stated to have begun in the middle of another session of the same person that is
+// over by now: labour would be counted twice. A session with pauses is given the benefit of the doubt, and history has its order
+// of events instead.
+func (d *Decision) handsFree(person *Person, s *Session, from time.Time) error {
+	if d.history || person.Tending > 1 || !from.Before(d.Now) {
+		return nil
+	}
+	recent, _, err := d.store.Sessions(d.ctx, SessionFilter{Scope: Scope{{}}, Person: person.ID, Page: Page{Limit: 20}})
+	if err != nil {
+		return err
+	}
+	for i := range recent {
+		if r := &recent[i]; r.ID != s.ID && r.State == SessionStopped && r.PausedMS == 0 && !from.Before(r.From) && from.Before(r.To) {
+			return refuse("%s was in another session until %s; begin after it", person.Name, r.To.Format(time.RFC3339))
+		}
+	}
 	return nil
 }
 
@@ -341,7 +364,7 @@ func (c *StartJob) decide(d *Decision) error {
 			return err
 		}
 	}
-	if err := d.engage(s); err != nil {
+	if err := d.engage(s, at); err != nil {
 		return err
 	}
 	s.Odd = d.odd
@@ -514,7 +537,7 @@ func (c *ResumeJob) decide(d *Decision) error {
 			return err
 		}
 	}
-	if err := d.engage(s); err != nil {
+	if err := d.engage(s, at); err != nil {
 		return err
 	}
 	s.PausedMS += at.Sub(s.PausedAt).Milliseconds()

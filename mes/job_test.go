@@ -28,6 +28,22 @@ func TestJob_onePairOfHands(t *testing.T) {
 	f.do(tom, &StartJob{Order: "W-1", Operation: "10", Kind: SetupWork})
 }
 
+// TestJob_noHourTwice: stating earlier times is no way to work twice in one hour.
+func TestJob_noHourTwice(t *testing.T) {
+	f := newFloor(t)
+	at := func(minute int) Stamp { return At(monday.Add(time.Duration(minute) * time.Minute)) }
+	f.now = at(300).Time
+	f.order("W-1", "P1", 10)
+	f.do(f.ann, &StartJob{Order: "W-1", Operation: "10", At: at(0)})
+	f.do(f.ann, &StopJob{Order: "W-1", Operation: "10", At: at(120)})
+	f.refused(Refused, "Ann was in another session until 2026-11-23T08:00:00Z; begin after it", f.ann, &StartJob{Order: "W-1", Operation: "10", At: at(60)})
+	f.do(f.ann, &StartJob{Order: "W-1", Operation: "10", At: at(120)})
+	f.do(f.bob, &StartJob{Order: "W-1", Operation: "10", At: at(60)})
+	f.do(f.ann, &StopJob{Order: "W-1", Operation: "10"})
+	f.do(f.ann, &StartJob{Order: "W-1", Operation: "10", At: at(-30)}) // a stretch before that was forgotten
+	f.do(f.ann, &StopJob{Order: "W-1", Operation: "10", At: at(-10)})
+}
+
 func TestJob_machines(t *testing.T) {
 	f := newFloor(t)
 	f.order("W-1", "P1", 10)

@@ -227,6 +227,15 @@ func (m *memory) SignIn(_ context.Context, _ Freshness, id ID) (*SignIn, error) 
 func (m *memory) Counter(_ context.Context, _ Freshness, id ID) (*Counter, error) {
 	return get[*Counter](m, KindCounter, id)
 }
+func (m *memory) Sessions(_ context.Context, f SessionFilter) (list []Session, next string, err error) {
+	for _, r := range m.rows {
+		if s, ok := r.(*Session); ok && (f.Person == "" || s.Person == f.Person) {
+			list = append(list, *s)
+		}
+	}
+	slices.SortFunc(list, func(a, b Session) int { return b.From.Compare(a.From) })
+	return list[:min(len(list), f.Page.Limit)], "", nil
+}
 func (m *memory) Reading(_ context.Context, _ Freshness, id ID) (*Reading, error) {
 	if r, ok := m.readings[id]; ok {
 		return r, nil

@@ -141,7 +141,7 @@ func (c *CreateOrder) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	line, err := d.Equipment(rev.Routing[0].Line)
+	line, err := d.anyEquipment(rev.Routing[0].Line)
 	if err != nil {
 		return err
 	}
