@@ -18,8 +18,8 @@ type task struct {
 	receipt *mes.Receipt // nil for a refusal
 	expect  []mes.Expect // one a record, those of the records put included
 	put     []mes.Record
-	rows    []lot // of put and add
-	bulk    []fragment
+	rows    []lot       // of put and add
+	bulk    []lot       // rows that are left alone when they are there already
 	size    int         // bulk rows
 	done    chan result // takes one result without waiting
 }
@@ -34,13 +34,6 @@ type lot struct {
 	table  *table
 	update bool
 	args   []any
-}
-
-// A fragment is many rows of one table as JSON arrays with commas between them: bound one by one they would take
-// several times as long.
-type fragment struct {
-	table *table
-	json  []byte
 }
 
 // prepare makes a task of a change.
@@ -138,17 +131,14 @@ func (t *task) writeBulk(rows reflect.Value) error {
 	if n == 0 {
 		return nil
 	}
-	f := fragment{table: table, json: make([]byte, 0, n*64)}
+	l := lot{table: table, args: make([]any, 0, n*len(table.columns))}
 	for i := range n {
-		if i > 0 {
-			f.json = append(f.json, ',')
-		}
 		var err error
-		if f.json, err = table.append(f.json, rows.Index(i)); err != nil {
+		if l.args, err = table.args(l.args, rows.Index(i)); err != nil {
 			return err
 		}
 	}
-	t.bulk = append(t.bulk, f)
+	t.bulk = append(t.bulk, l)
 	t.size += n
 	return nil
 }

@@ -301,8 +301,10 @@ func (c *committer) compose(group []*task) (*batch, error) {
 	}
 	b.counting = make([]*task, len(b.stmts))
 	for _, t := range group {
-		for _, f := range t.bulk {
-			b.stmts = append(b.stmts, stmt{f.table.ignore, []any{"[" + string(f.json) + "]"}})
+		for _, l := range t.bulk {
+			add(l.table.ignore, l.args)
+		}
+		for len(b.counting) < len(b.stmts) {
 			b.counting = append(b.counting, t)
 		}
 	}

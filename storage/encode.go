@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,71 +87,6 @@ func documentOf(field reflect.Value) ([]byte, error) {
 
 func notKept(f float64) error {
 	return mes.Faultf(mes.Invalid, "%v is not a number that can be kept", f)
-}
-
-// append adds the row, a struct of the table's type, to a JSON text as an array of its columns.
-func (t *table) append(to []byte, row reflect.Value) ([]byte, error) {
-	for i := range t.columns {
-		c := &t.columns[i]
-		sep := byte(',')
-		if i == 0 {
-			sep = '['
-		}
-		to = append(to, sep)
-		field := row.Field(c.field)
-		switch c.sort {
-		case text:
-			to = appendText(to, field.String())
-		case whole:
-			if field.Kind() == reflect.Bool {
-				to = appendBool(to, field.Bool())
-			} else {
-				to = strconv.AppendInt(to, field.Int(), 10)
-			}
-		case float:
-			var err error
-			if to, err = appendFloat(to, field.Float()); err != nil {
-				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
-			}
-		case moment:
-			to = appendTime(to, *(field.Addr().Interface().(*time.Time)))
-		case document:
-			data, err := documentOf(field)
-			if err != nil {
-				return nil, fmt.Errorf("%s.%s: %w", t.name, c.name, err)
-			}
-			if data == nil {
-				to = append(to, "null"...)
-			} else {
-				to = appendText(to, string(data))
-			}
-		}
-	}
-	return append(to, ']'), nil
-}
-
-func appendBool(to []byte, b bool) []byte {
-	if b {
-		return append(to, '1')
-	}
-	return append(to, '0')
-}
-
-func appendTime(to []byte, at time.Time) []byte {
-	if at.IsZero() {
-		return append(to, "null"...)
-	}
-	return strconv.AppendInt(to, at.UnixMilli(), 10)
-}
-
-func appendFloat(to []byte, f float64) ([]byte, error) {
-	switch {
-	case math.IsNaN(f):
-		return append(to, "null"...), nil
-	case math.IsInf(f, 0):
-		return nil, notKept(f)
-	}
-	return strconv.AppendFloat(to, f, 'g', -1, 64), nil
 }
 
 const hexDigits = "0123456789abcdef"

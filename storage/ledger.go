@@ -20,7 +20,7 @@ const (
 	selectHead     = "SELECT n, hash FROM ledger_head WHERE writer = ?"
 )
 
-var insertReceipts = inserting("receipt", receiptColumns)
+var insertReceipts = inserting("receipt", receiptColumns, "")
 
 // A link is a place in a writer's chain: the number and hash of an entry. The link before the first entry has number 0.
 type link struct {

@@ -17,25 +17,26 @@ type many struct {
 
 // chunks is how many rows a statement takes at once: few sizes, so that few statements are ever prepared, and together
 // they make up any number.
-var chunks = []int{64, 32, 16, 8, 4, 2, 1}
+var chunks = []int{256, 64, 32, 16, 8, 4, 2, 1}
 
 // eachRow gives the rows of a JSON array as v. The OFFSET keeps SQLite from putting json_each.value, which it writes out
 // anew each time, in the place of every v.
 const eachRow = "(SELECT value AS v FROM json_each(?) LIMIT -1 OFFSET 0)"
 
-// inserting is the INSERT of rows with these columns, separated by commas.
-func inserting(table, columns string) *many {
+// inserting is the INSERT of rows with these columns, separated by commas; otherwise says what to do about rows that are
+// there already, "" to refuse them.
+func inserting(table, columns, otherwise string) *many {
 	m := &many{width: strings.Count(columns, ",") + 1, bound: map[int]string{}}
 	into := fmt.Sprintf("INSERT INTO %s(%s) ", table, columns)
 	row := "(?" + strings.Repeat(",?", m.width-1) + ")"
 	for _, n := range chunks {
-		m.bound[n] = into + "VALUES " + row + strings.Repeat(","+row, n-1)
+		m.bound[n] = into + "VALUES " + row + strings.Repeat(","+row, n-1) + otherwise
 	}
 	picked := make([]string, m.width)
 	for i := range picked {
 		picked[i] = fmt.Sprintf("v->>%d", i)
 	}
-	m.listed = into + "SELECT " + strings.Join(picked, ",") + " FROM " + eachRow
+	m.listed = into + "SELECT " + strings.Join(picked, ",") + " FROM " + eachRow + " WHERE true" + otherwise
 	return m
 }
 

@@ -27,9 +27,9 @@ type table struct {
 
 	list   string // the columns, quoted, for SELECT
 	insert *many
-	update *many  // of versioned rows
-	must   *many  // refuses unless each record, given as key and version, is as expected
-	ignore string // INSERT … ON CONFLICT DO NOTHING of all rows of a JSON array
+	update *many // of versioned rows
+	must   *many // refuses unless each record, given as key and version, is as expected
+	ignore *many // INSERT … ON CONFLICT DO NOTHING
 }
 
 type column struct {
@@ -87,8 +87,7 @@ func newTable(name string, row reflect.Type, versioned bool, key []string, fixed
 		}
 	}
 	t.list = strings.Join(quoted, ",")
-	t.insert = inserting(name, t.list)
-	t.ignore = t.insert.listed + " WHERE true ON CONFLICT DO NOTHING"
+	t.insert, t.ignore = inserting(name, t.list, ""), inserting(name, t.list, " ON CONFLICT DO NOTHING")
 	version := "1" // of rows that never change
 	if versioned {
 		version = "version"

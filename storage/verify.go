@@ -291,11 +291,11 @@ func (v *verifier) stateOf(t *table, text []byte) (rowState, error) {
 	if err := json.Unmarshal(text, row.Interface()); err != nil {
 		return rowState{}, err
 	}
-	columns, err := t.append(nil, row.Elem())
+	columns, err := t.args(nil, row.Elem())
 	if err != nil {
 		return rowState{}, err
 	}
-	state := rowState{digest: maphash.Bytes(v.seed, columns)}
+	state := rowState{digest: maphash.Bytes(v.seed, t.insert.list(columns))}
 	if t.versioned {
 		state.version = row.Elem().FieldByName("Version").Int()
 	}
