@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -67,16 +68,12 @@ func New(ctx context.Context, dir string, n int) (*Cluster, error) {
 	}
 	c := &Cluster{Dir: dir, certs: certs, bin: bin}
 	c.http = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{TLSClientConfig: c.TLS()}}
-	for range n {
-		api, err := freeAddress()
-		if err != nil {
-			return nil, err
-		}
-		raft, err := freeAddress()
-		if err != nil {
-			return nil, err
-		}
-		c.nodes = append(c.nodes, &node{api: api, raft: raft})
+	addresses, err := freeAddresses(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	for i := range n {
+		c.nodes = append(c.nodes, &node{api: addresses[2*i], raft: addresses[2*i+1]})
 	}
 	for i := range c.nodes {
 		if err := c.Restart(i); err != nil {
@@ -288,10 +285,21 @@ func (c *Cluster) get(i int, path string) ([]byte, error) {
 	return body, err
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddresses gives loopback addresses that nobody uses. Their ports lie below those that the system hands to
+// outgoing connections, so that a node which was killed finds its own free when it comes back.
+func freeAddresses(n int) ([]string, error) {
+	const lowest, highest = 20_000, 32_000
+	var addresses []string
+	for tries := 0; len(addresses) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest)))
+		if err != nil {
+			if tries > 1000 {
+				return nil, fmt.Errorf("find a free port: %w", err)
+			}
+			continue
+		}
+		defer l.Close() // only at the end, so that none is given twice
+		addresses = append(addresses, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return addresses, nil
 }
