@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gemba/mes"
@@ -57,11 +58,13 @@ type committer struct {
 	waiting []*task // in the order they came
 	last    link    // end of our chain
 	sure    bool    // last is what the database has
+	asking  sync.WaitGroup
 }
 
 // run commits until the store closes, and then what was waiting.
 func (c *committer) run() {
 	defer close(c.store.stopped)
+	defer c.asking.Wait()
 	for {
 		if len(c.waiting) == 0 {
 			select {
@@ -103,7 +106,7 @@ func (c *committer) round() {
 // writes stays for the next round, so that the group comes out as if its tasks had been done one after the other; so
 // does everything that touches what a left task touches, so that nobody is overtaken.
 func (c *committer) choose() []*task {
-	var group, left []*task
+	var group, left, passed []*task
 	written, touched, ids := map[recordKey]bool{}, map[recordKey]bool{}, map[mes.ID]bool{}
 	rows, full := 0, false
 	for _, t := range c.waiting {
@@ -124,7 +127,7 @@ func (c *committer) choose() []*task {
 			continue
 		}
 		if c.passed(t) {
-			t.fail(mes.ErrStale)
+			passed = append(passed, t)
 			continue
 		}
 		group = append(group, t)
@@ -137,24 +140,30 @@ func (c *committer) choose() []*task {
 		}
 	}
 	c.waiting = left
+	if len(passed) > 0 {
+		c.asking.Go(func() { c.turnBack(passed) })
+	}
 	return group
 }
 
-// passed tells whether a newer version of what the task was decided on is known already. A command that was done before
-// looks like that too, so its receipt is asked for.
+// passed tells whether a newer version of what the task was decided on is known already.
 func (c *committer) passed(t *task) bool {
 	for _, e := range t.expect {
 		if v, ok := c.store.cache.version(e.Kind, e.ID); ok && v > e.Version {
-			return t.receipt == nil || !c.done(t)
+			return true
 		}
 	}
 	return false
 }
 
-// done tells whether the task's command has a receipt already; then the task goes on and finds it.
-func (c *committer) done(t *task) bool {
-	found, err := c.store.receipts(t.ctx, t.receipt.ID)
-	return err != nil || len(found) > 0
+// turnBack answers tasks that are stale by what is known. A command that was done before looks like that, too: what it
+// was decided on has passed because of itself. Its receipt tells.
+func (c *committer) turnBack(passed []*task) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	for _, t := range c.answerKnown(ctx, passed) {
+		t.fail(mes.ErrStale)
+	}
 }
 
 func (t *task) fail(err error) { t.done <- result{err: err} }
