@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gemba/mes"
@@ -70,10 +71,11 @@ func (s *Store) Orders(ctx context.Context, f mes.OrderFilter) ([]mes.OrderSumma
 // detailRows is how many sessions and reports an order's detail shows; the lists page through all of them.
 const detailRows = 200
 
-// OrderDetail gives one order with its operations, sessions and reports.
+// OrderDetail gives one order with its operations, sessions and reports. It is there for who may see the order or one of
+// its operations: an operator of the second line must see what the first hands on.
 func (s *Store) OrderDetail(ctx context.Context, scope mes.Scope, ref mes.ID) (*mes.OrderDetail, error) {
 	q := newQuery("SELECT "+prefixed("w", tableFor[mes.Order]())+" FROM work_order w").and("(w.id = ? OR w.number = ?)", string(ref), string(ref))
-	order, err := one[mes.Order](ctx, s, local, q.within(scope, orderPlace).end("ORDER BY w.id <> ?", string(ref)), "order", ref)
+	order, err := one[mes.Order](ctx, s, local, q.end("ORDER BY w.id <> ?", string(ref)), "order", ref)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +83,9 @@ func (s *Store) OrderDetail(ctx context.Context, scope mes.Scope, ref mes.ID) (*
 	id := string(order.ID)
 	if d.Operations, err = all[mes.Operation](ctx, s, local, selectFrom(tableFor[mes.Operation]()).and(`"order" = ?`, id).end("ORDER BY seq")); err != nil {
 		return nil, err
+	}
+	if !scope.Covers(order.Place()) && !slices.ContainsFunc(d.Operations, func(o mes.Operation) bool { return scope.Covers(o.Place()) }) {
+		return nil, mes.Faultf(mes.NotFound, "there is no order %s here", ref)
 	}
 	page := mes.Page{Limit: detailRows}
 	if d.Sessions, _, err = s.Sessions(ctx, mes.SessionFilter{Scope: scope, Order: order.ID, Page: page}); err != nil {
