@@ -23,6 +23,9 @@ const (
 // Commit makes one change: all of it or nothing. Changes that wait at the same time share one batch, and so one fsync or
 // one Raft entry; what is wrong with one of them does not touch the others. See [mes.Store] for its errors.
 func (s *Store) Commit(ctx context.Context, c *mes.Change) (mes.Receipt, error) {
+	if s.readOnly {
+		return mes.Receipt{}, mes.Faultf(mes.Internal, "the store is open for reading only")
+	}
 	t, err := prepare(ctx, c)
 	if err != nil {
 		return mes.Receipt{}, shown("prepare a change", err)

@@ -68,7 +68,10 @@ func openRqlite(ctx context.Context, addresses []string, config *tls.Config) (*r
 	if len(r.nodes) == 0 {
 		return nil, errors.New("no rqlite node is named; write rqlite:https://HOST:PORT,…")
 	}
-	return r, r.admit(ctx)
+	if err := r.admit(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
 }
 
 // admit asks every node that answers whether it checks foreign keys. One that does not would accept rows that the

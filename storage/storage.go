@@ -48,6 +48,7 @@ type Store struct {
 	queue    chan *task
 	closing  chan struct{}
 	stopped  chan struct{} // closed when the committer is done
+	readOnly bool
 	closed   sync.Once
 	closeErr error
 }
@@ -62,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		engine: &guard{engine: e}, raw: e, writer: o.Writer, sign: o.Sign, verify: o.Verify, cache: newCache(),
+		engine: &guard{engine: e}, raw: e, writer: o.Writer, sign: o.Sign, verify: o.Verify, readOnly: o.ReadOnly, cache: newCache(),
 		queue: make(chan *task, 4*groupTasks), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx, o); err != nil {
