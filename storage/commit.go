@@ -337,7 +337,7 @@ func (c *committer) head(end link, at time.Time) stmt {
 	if c.store.sign != nil {
 		signature, key = c.store.sign(HeadText(c.store.writer, end.n, end.hash, at.UnixMilli()))
 	}
-	return stmt{insertHead, []any{c.store.writer, end.n, end.hash, at.UnixMilli(), signature, key}}
+	return stmt{sql: insertHead, args: []any{c.store.writer, end.n, end.hash, at.UnixMilli(), signature, key}}
 }
 
 // committed answers the tasks of a batch that was carried out. affected is nil when only that is known.

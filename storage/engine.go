@@ -17,7 +17,7 @@ type engine interface {
 	// whole numbers may come as float64. Both slices belong to the engine and are good until row returns.
 	query(ctx context.Context, level level, s stmt, row func(columns []string, values []any) error) error
 
-	// takesLists tells whether many rows should come as one JSON array; else they come as arguments.
+	// takesLists tells whether many rows should come as one JSON array; else they come as a statement with rows.
 	takesLists() bool
 
 	// name says which engine and version answers, for people.
@@ -26,10 +26,12 @@ type engine interface {
 	close() error
 }
 
-// A stmt is one SQL statement with its arguments: nil, int64, float64 or string.
+// A stmt is one SQL statement with its arguments: nil, int64, float64 or string. With rows it is carried out that many
+// times, each with the next so many arguments; only an engine that does not take lists is given such.
 type stmt struct {
 	sql  string
 	args []any
+	rows int
 }
 
 // A level says how fresh a query must be.

@@ -19,25 +19,24 @@ func TestFaults_realMessages(t *testing.T) {
 			kind   kind
 			detail string
 		}{
-			{"primary key", []stmt{{"INSERT INTO product(id, name, unit, family, version) VALUES ('P1', '', '', '', 1)", nil}}, duplicate, "product.id"},
+			{"primary key", []stmt{{sql: "INSERT INTO product(id, name, unit, family, version) VALUES ('P1', '', '', '', 1)", args: nil}}, duplicate, "product.id"},
 			{"unique name", []stmt{
-				{"INSERT INTO person(id, badge, name, tending, language, disabled, version) VALUES ('1', 'B', '', 1, '', 0, 1)", nil},
-				{"INSERT INTO person(id, badge, name, tending, language, disabled, version) VALUES ('2', 'B', '', 1, '', 0, 1)", nil},
+				{sql: "INSERT INTO person(id, badge, name, tending, language, disabled, version) VALUES ('1', 'B', '', 1, '', 0, 1)", args: nil},
+				{sql: "INSERT INTO person(id, badge, name, tending, language, disabled, version) VALUES ('2', 'B', '', 1, '', 0, 1)", args: nil},
 			}, duplicate, "person.badge"},
-			{"expectation", []stmt{{"INSERT INTO must(ok) VALUES (0)", nil}}, stale, ""},
-			{"expectation of nothing", []stmt{{"INSERT INTO must(ok) VALUES (NULL)", nil}}, stale, ""},
-			{"check", []stmt{{"INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (900, '', '', 0)", nil}, {"UPDATE job_session SET to_ms = 1", nil}, {
-				"INSERT INTO operation(id, \"order\", site, line, family, seq, code, name, class, setup_s, run_ms, optional, state, held_from, planned, good, scrap, rework, review, reworked, reports, running, reason, version) VALUES ('1', 'x', '', '', '', 1, '', '', '', 0, 0, 0, '', '', 0, -1, 0, 0, 0, 0, 0, 0, '', 1)", nil}},
+			{"expectation", []stmt{{sql: "INSERT INTO must(ok) VALUES (0)", args: nil}}, stale, ""},
+			{"expectation of nothing", []stmt{{sql: "INSERT INTO must(ok) VALUES (NULL)", args: nil}}, stale, ""},
+			{"check", []stmt{{sql: "INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (900, '', '', 0)", args: nil}, {sql: "UPDATE job_session SET to_ms = 1", args: nil}, {sql: "INSERT INTO operation(id, \"order\", site, line, family, seq, code, name, class, setup_s, run_ms, optional, state, held_from, planned, good, scrap, rework, review, reworked, reports, running, reason, version) VALUES ('1', 'x', '', '', '', 1, '', '', '', 0, 0, 0, '', '', 0, -1, 0, 0, 0, 0, 0, 0, '', 1)"}},
 				checkFailed, "nothing_below_zero"},
-			{"foreign key", []stmt{{"INSERT INTO revision(id, product, rev, status, author, released_by, version) VALUES ('X@A', 'X', 'A', '', '', '', 1)", nil}}, foreignKey, ""},
-			{"no value", []stmt{{"INSERT INTO product(id, unit, family, version) VALUES ('P2', '', '', 1)", nil}}, notNull, "product.name"},
-			{"wrong type", []stmt{{"INSERT INTO product(id, name, unit, family, version) VALUES ('P2', '', '', '', 'one')", nil}}, wrongType, "TEXT value in INTEGER column product.version"},
-			{"update of the ledger", []stmt{{"UPDATE ledger SET command = 'other'", nil}}, appendOnly, ""},
-			{"removal from the ledger", []stmt{{"DELETE FROM ledger", nil}}, appendOnly, ""},
-			{"removal of a receipt", []stmt{{"DELETE FROM receipt", nil}}, appendOnly, ""},
-			{"gap in the chain", []stmt{{entry, []any{int64(7), "p"}}}, chainBroken, ": the entry does not continue the chain of its writer"},
-			{"wrong link of the chain", []stmt{{entry, []any{int64(2), "p"}}}, chainBroken, ": the entry does not continue the chain of its writer"},
-			{"wrong SQL", []stmt{{"INSERT INTO nowhere(a) VALUES (1)", nil}}, other, "no such table: nowhere"},
+			{"foreign key", []stmt{{sql: "INSERT INTO revision(id, product, rev, status, author, released_by, version) VALUES ('X@A', 'X', 'A', '', '', '', 1)", args: nil}}, foreignKey, ""},
+			{"no value", []stmt{{sql: "INSERT INTO product(id, unit, family, version) VALUES ('P2', '', '', 1)", args: nil}}, notNull, "product.name"},
+			{"wrong type", []stmt{{sql: "INSERT INTO product(id, name, unit, family, version) VALUES ('P2', '', '', '', 'one')", args: nil}}, wrongType, "TEXT value in INTEGER column product.version"},
+			{"update of the ledger", []stmt{{sql: "UPDATE ledger SET command = 'other'", args: nil}}, appendOnly, ""},
+			{"removal from the ledger", []stmt{{sql: "DELETE FROM ledger", args: nil}}, appendOnly, ""},
+			{"removal of a receipt", []stmt{{sql: "DELETE FROM receipt", args: nil}}, appendOnly, ""},
+			{"gap in the chain", []stmt{{sql: entry, args: []any{int64(7), "p"}}}, chainBroken, ": the entry does not continue the chain of its writer"},
+			{"wrong link of the chain", []stmt{{sql: entry, args: []any{int64(2), "p"}}}, chainBroken, ": the entry does not continue the chain of its writer"},
+			{"wrong SQL", []stmt{{sql: "INSERT INTO nowhere(a) VALUES (1)", args: nil}}, other, "no such table: nowhere"},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				_, err := s.engine.exec(t.Context(), test.batch)

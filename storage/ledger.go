@@ -37,7 +37,7 @@ func HeadText(writer string, n int64, hash string, atMS int64) []byte {
 
 // tail reads the newest entry of a writer, as everybody sees it.
 func (s *Store) tail(ctx context.Context, writer string) (link, error) {
-	return s.readLink(ctx, stmt{selectTail, []any{writer}})
+	return s.readLink(ctx, stmt{sql: selectTail, args: []any{writer}})
 }
 
 func (s *Store) readLink(ctx context.Context, q stmt) (link, error) {
@@ -60,7 +60,7 @@ func (s *Store) resume(ctx context.Context) (link, error) {
 	if err != nil {
 		return link{}, fmt.Errorf("read the end of the ledger: %w", err)
 	}
-	head, err := s.readLink(ctx, stmt{selectHead, []any{s.writer}})
+	head, err := s.readLink(ctx, stmt{sql: selectHead, args: []any{s.writer}})
 	if err != nil {
 		return link{}, fmt.Errorf("read the head of the ledger: %w", err)
 	}
@@ -80,7 +80,7 @@ func (s *Store) receipts(ctx context.Context, ids ...mes.ID) (map[mes.ID]mes.Rec
 		list = appendText(list, string(id))
 	}
 	found := map[mes.ID]mes.Receipt{}
-	err := s.engine.query(ctx, fresh, stmt{selectReceipts, []any{string(append(list, ']'))}}, func(_ []string, v []any) error {
+	err := s.engine.query(ctx, fresh, stmt{sql: selectReceipts, args: []any{string(append(list, ']'))}}, func(_ []string, v []any) error {
 		r := mes.Receipt{ID: mes.ID(textOf(v[0])), By: mes.ID(textOf(v[1])), Digest: textOf(v[2]), Command: textOf(v[3]), Writer: textOf(v[4])}
 		fields := reflect.ValueOf(&r).Elem()
 		for i, name := range []string{"N", "Result", "Odd", "At"} {

@@ -73,8 +73,8 @@ func migrate(ctx context.Context, e engine, all []migration, now time.Time) erro
 			for _, s := range m.statements {
 				batch = append(batch, stmt{sql: s})
 			}
-			batch = append(batch, stmt{"INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (?, ?, ?, ?)",
-				[]any{m.n, m.name, m.digest, now.UnixMilli()}})
+			batch = append(batch, stmt{sql: "INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (?, ?, ?, ?)",
+				args: []any{m.n, m.name, m.digest, now.UnixMilli()}})
 			_, failed := e.exec(ctx, batch)
 			if failed == nil {
 				break

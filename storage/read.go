@@ -143,7 +143,7 @@ func (q *query) stmt() stmt {
 	if len(q.conditions) > 0 {
 		text += " WHERE " + strings.Join(q.conditions, " AND ")
 	}
-	return stmt{text + q.tail, append(append([]any{}, q.args...), q.last...)}
+	return stmt{sql: text + q.tail, args: append(append([]any{}, q.args...), q.last...)}
 }
 
 // place names the columns that say where a row is; "" for what its kind does not have.

@@ -22,9 +22,11 @@ const readers = 4
 type sqlite struct {
 	lock   *os.File // held as long as the engine is open for writing
 	write  *sql.DB
-	mu     sync.Mutex           // one batch at a time
-	conn   *sql.Conn            // the writing connection
-	stmts  map[string]*sql.Stmt // its statements, by their text
+	mu     sync.Mutex                     // one batch at a time
+	conn   *sql.Conn                      // the writing connection …
+	raw    *sqlite3.SQLiteConn            // … as the driver has it: see run
+	stmts  map[string]*sqlite3.SQLiteStmt // its statements, by their text
+	values []driver.NamedValue            // arguments of the statement that runs
 	moving *checkpointer
 	closed bool
 	read   *sql.DB
@@ -34,7 +36,7 @@ type sqlite struct {
 // openSQLite opens the file at path, makes it when it is not there, and keeps other programs that would write to it
 // out. With readOnly it opens what is there for reading only, also while a server runs on it.
 func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error) {
-	s := &sqlite{stmts: map[string]*sql.Stmt{}}
+	s := &sqlite{stmts: map[string]*sqlite3.SQLiteStmt{}}
 	if readOnly {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("there is no database at %s: %w", path, err)
@@ -56,6 +58,12 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (*sqlite, error
 	s.read.SetMaxIdleConns(readers)
 	var err error
 	if s.conn, err = s.write.Conn(ctx); err != nil {
+		return nil, errors.Join(openFailed(path, err), s.close())
+	}
+	if err := s.conn.Raw(func(c any) error {
+		s.raw = c.(*sqlite3.SQLiteConn)
+		return nil
+	}); err != nil {
 		return nil, errors.Join(openFailed(path, err), s.close())
 	}
 	if err := s.check(ctx); err != nil {
@@ -131,7 +139,7 @@ func connector(path, options string) driver.Connector {
 			}
 			return nil
 		}},
-		dsn: (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() + "?" + options + "&_foreign_keys=on&_busy_timeout=5000",
+		dsn: (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() + "?" + options + "&_foreign_keys=on&_busy_timeout=5000&_mutex=no", // each connection serves one goroutine at a time
 	}
 }
 
@@ -146,18 +154,25 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 	}
 	// From here on the caller's patience plays no part: a batch takes milliseconds, and giving up in the middle of one
 	// would make an unknown outcome of a sure one.
-	if _, err := s.run("BEGIN IMMEDIATE", nil); err != nil {
+	if err := s.run("BEGIN IMMEDIATE", nil, 1); err != nil {
 		return nil, fromText(err)
 	}
 	affected := make([]int64, len(batch))
+	before, err := s.changes()
 	for i, st := range batch {
-		n, err := s.run(st.sql, st.args)
+		var after int64
+		if err == nil {
+			err = s.run(st.sql, st.args, max(st.rows, 1))
+		}
+		if err == nil {
+			after, err = s.changes()
+		}
 		if err != nil {
 			return nil, s.rollback(fromText(err))
 		}
-		affected[i] = n
+		affected[i], before = after-before, after
 	}
-	if _, err := s.run("COMMIT", nil); err != nil {
+	if err := s.run("COMMIT", nil, 1); err != nil {
 		t := fromText(err)
 		if t.kind != foreignKey && t.kind != busy {
 			t.kind = outcomeUnknown // a disk that fails in COMMIT may have kept what it was given
@@ -171,36 +186,56 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 // rollback undoes the open transaction and returns the error that led there. SQLite itself has rolled back after some
 // errors, a full disk among them; then there is nothing left to undo.
 func (s *sqlite) rollback(t *trouble) error {
-	var open bool
-	err := s.conn.Raw(func(c any) error {
-		open = !c.(*sqlite3.SQLiteConn).AutoCommit()
-		return nil
-	})
-	if err == nil && open {
-		_, err = s.run("ROLLBACK", nil)
+	if s.raw.AutoCommit() {
+		return t
 	}
-	if err != nil {
+	if err := s.run("ROLLBACK", nil, 1); err != nil {
 		t.cause = errors.Join(t.cause, fmt.Errorf("roll back: %w", err))
 	}
 	return t
 }
 
-// run executes one statement on the writing connection; s.mu is held.
-func (s *sqlite) run(text string, args []any) (int64, error) {
-	ctx := context.Background()
+// run carries out a statement on the writing connection once for each of its rows of arguments. It goes to the driver's
+// Query by hand: that binds all arguments and steps in one crossing into C, where Exec crosses once an argument.
+func (s *sqlite) run(text string, args []any, rows int) error {
 	prepared := s.stmts[text]
 	if prepared == nil {
-		var err error
-		if prepared, err = s.conn.PrepareContext(ctx, text); err != nil {
-			return 0, err
+		p, err := s.raw.Prepare(text)
+		if err != nil {
+			return err
 		}
+		prepared = p.(*sqlite3.SQLiteStmt)
 		s.stmts[text] = prepared
 	}
-	result, err := prepared.ExecContext(ctx, args...)
+	width := len(args) / rows
+	for ; rows > 0; rows, args = rows-1, args[width:] {
+		s.values = s.values[:0]
+		for i, arg := range args[:width] {
+			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: arg})
+		}
+		result, err := prepared.QueryContext(context.Background(), s.values)
+		if err != nil {
+			return err
+		}
+		if err := result.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes is how many rows the writing connection has ever changed.
+func (s *sqlite) changes() (int64, error) {
+	rows, err := s.raw.Query("SELECT total_changes()", nil)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	var n [1]driver.Value
+	if err := rows.Next(n[:]); err != nil {
+		return 0, err
+	}
+	return n[0].(int64), nil
 }
 
 func (s *sqlite) query(ctx context.Context, _ level, st stmt, row func([]string, []any) error) error {

@@ -93,7 +93,7 @@ func newTable(name string, row reflect.Type, versioned bool, key []string, fixed
 		version = "version"
 		t.update = &many{
 			width:  len(t.columns),
-			bound:  map[int]string{1: fmt.Sprintf("UPDATE %s SET %s WHERE %s=?1", name, strings.Join(bound, ","), key[0])},
+			single: fmt.Sprintf("UPDATE %s SET %s WHERE %s=?1", name, strings.Join(bound, ","), key[0]),
 			listed: fmt.Sprintf("UPDATE %s SET %s FROM %s WHERE %s=v->>0", name, strings.Join(listed, ","), eachRow, key[0]),
 		}
 	}
