@@ -202,6 +202,13 @@ func plantVerb(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Setenv("API", c.API)
 			ts.Setenv("DATA", p.data())
 		}
+		if p.cluster != nil {
+			ca, cert, key := p.cluster.Files()
+			ts.Setenv("STORE", p.cluster.Store())
+			ts.Setenv("STORE_CA", ca)
+			ts.Setenv("STORE_CERT", cert)
+			ts.Setenv("STORE_KEY", key)
+		}
 	}
 	finish(ts, neg, err)
 }
