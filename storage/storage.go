@@ -115,7 +115,7 @@ func (s *Store) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	go (&committer{store: s, last: last, sure: true}).run()
+	go (&committer{store: s, last: last, sure: true, sheet: newSheet()}).run()
 	return nil
 }
 
