@@ -88,7 +88,7 @@ func newSession(d *sshDoor, sess ssh.Session, conn *gossh.ServerConn, guard *gua
 // run is the whole session.
 func (s *session) run() {
 	defer close(s.done)
-	status := exitFault
+	status := mes.ExitFailed
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("a session failed", "panic", r, "stack", string(debug.Stack()))
@@ -97,7 +97,7 @@ func (s *session) run() {
 	}()
 	if !s.door.enter(s) {
 		s.say(farewells[endShutdown])
-		status = exitBusy
+		status = mes.ExitLater
 		return
 	}
 	defer s.door.exit(s)
@@ -124,15 +124,15 @@ func (s *session) serve(ctx context.Context) int {
 	case s.id.station != nil && command != "":
 		s.say("This is a station. Sign in first: connect without a command, or with your own key.")
 		s.door.doorman.refusals.record(ctx, s.id.door(), "sign.in", "station/"+string(s.id.station.ID), "a command without a person")
-		return exitDenied
+		return mes.ExitDenied
 	case command == "" && !terminal:
 		s.say("This needs a terminal, or a command. Try: ssh HOST help")
-		return exitUsage
+		return mes.ExitUsage
 	}
 	if s.id.person != nil {
 		if _, err := s.admit(ctx, s.id.person, s.id.method); err != nil {
 			s.say(mes.ErrorMessage(err))
-			return exitOf(err)
+			return mes.ExitStatus(err)
 		}
 	}
 	defer func() { s.leave(context.WithoutCancel(ctx), cmp.Or(s.ending(), endLeft)) }()
@@ -166,7 +166,7 @@ func (s *session) show(ctx context.Context) int {
 		tea.WithFPS(s.door.limits.FPS),
 	)...)
 	if !s.running(func() { go program.Quit() }) {
-		return exitBusy
+		return mes.ExitLater
 	}
 	go s.resize(ctx, program)
 	_, err := program.Run()
@@ -181,9 +181,9 @@ func (s *session) show(ctx context.Context) int {
 		s.say(words)
 	}
 	if s.ending() == endFault {
-		return exitFault
+		return mes.ExitFailed
 	}
-	return exitOK
+	return mes.ExitDone
 }
 
 // bounded keeps the sizes in a program in bounds, and the program in the foreground: a real suspend would stop the

@@ -172,7 +172,7 @@ func TestStationOpensOnlyTheSignInScreen(t *testing.T) {
 	p := newPlant(t)
 	file, key := p.sshKey("", "K1")
 	out, errs, status := p.ssh("kiosk", file, "order", "list")
-	if status != exitDenied || out != "" || !strings.Contains(errs, "Sign in first") {
+	if status != mes.ExitDenied || out != "" || !strings.Contains(errs, "Sign in first") {
 		t.Errorf("status %d: %q %q", status, out, errs)
 	}
 	client, err := p.dial("kiosk", gossh.PublicKeys(key.Signer()))
@@ -366,7 +366,7 @@ func TestFaultsEndOneSession(t *testing.T) {
 		p.waitFor("the screen is there", func() bool { return strings.Contains(s.out.String(), "size") })
 		_, _ = s.in.Write([]byte(key))
 		var exit *gossh.ExitError
-		if err := s.Wait(); !errors.As(err, &exit) || exit.ExitStatus() != exitFault {
+		if err := s.Wait(); !errors.As(err, &exit) || exit.ExitStatus() != mes.ExitFailed {
 			t.Errorf("after %q: %v", key, err)
 		}
 	}

@@ -380,14 +380,14 @@ func TestExitStatuses(t *testing.T) {
 		mes.Invalid: 2, mes.TooLarge: 2, mes.NotFound: 3, mes.Denied: 4, mes.Unauthenticated: 4, mes.Refused: 5, mes.Conflict: 5,
 		mes.Busy: 75, mes.Unavailable: 75, mes.Internal: 1,
 	} {
-		if got := exitOf(mes.Faultf(code, "x")); got != want {
+		if got := mes.ExitStatus(mes.Faultf(code, "x")); got != want {
 			t.Errorf("%s: %d", code, got)
 		}
 		if p := problemOf(mes.Faultf(code, "x")); p.Status == 0 || p.Title == "" || p.Code != code {
 			t.Errorf("%s: %+v", code, p)
 		}
 	}
-	if exitOf(nil) != 0 || exitOf(io.EOF) != 1 {
+	if mes.ExitStatus(nil) != 0 || mes.ExitStatus(io.EOF) != 1 {
 		t.Error("no error, or not a fault")
 	}
 	if p := problemOf(io.ErrUnexpectedEOF); strings.Contains(p.Detail, "EOF") {

@@ -10,36 +10,6 @@ import (
 	"gemba/mes"
 )
 
-// Exit statuses of SSH verbs.
-const (
-	exitOK       = 0
-	exitFault    = 1
-	exitUsage    = 2
-	exitNotFound = 3
-	exitDenied   = 4
-	exitRefused  = 5
-	exitBusy     = 75 // try again later
-)
-
-// exitOf is the exit status that tells an error.
-func exitOf(err error) int {
-	switch mes.ErrorCode(err) {
-	case "":
-		return exitOK
-	case mes.Invalid, mes.TooLarge:
-		return exitUsage
-	case mes.NotFound:
-		return exitNotFound
-	case mes.Denied, mes.Unauthenticated:
-		return exitDenied
-	case mes.Refused, mes.Conflict:
-		return exitRefused
-	case mes.Busy, mes.Unavailable:
-		return exitBusy
-	}
-	return exitFault
-}
-
 // A verb is a command line that is being carried out. Data goes to out, everything else to errs.
 type verb struct {
 	app   *mes.App
@@ -63,7 +33,7 @@ func runVerb(ctx context.Context, app *mes.App, actor mes.Actor, line string, ou
 	if err != nil {
 		v.fail(err)
 	}
-	return exitOf(err)
+	return mes.ExitStatus(err)
 }
 
 // options takes --json and --id out of the words. What follows -- is no option.

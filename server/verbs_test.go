@@ -39,17 +39,17 @@ func TestVerbs(t *testing.T) {
 		status int
 		errs   string
 	}{
-		{"order show NOPE", exitNotFound, "NOPE"},
-		{"order lsit", exitUsage, "did you mean order list"},
-		{"order fly", exitUsage, "order can: "},
-		{"sandwich", exitUsage, "help lists them all"},
-		{"order create", exitUsage, ""},
-		{"order create product=P1 quantity=many", exitUsage, "whole number"},
-		{"order list --force", exitUsage, "--json"},
-		{"order list 'x", exitUsage, "quote"},
-		{"product define code=P2 name=Two family=f", exitDenied, "may not"},
-		{"credential set person=2001 kind=pin hash=x", exitUsage, "no verb"},
-		{"sign in person=2001", exitUsage, "no verb"},
+		{"order show NOPE", mes.ExitNotFound, "NOPE"},
+		{"order lsit", mes.ExitUsage, "did you mean order list"},
+		{"order fly", mes.ExitUsage, "order can: "},
+		{"sandwich", mes.ExitUsage, "help lists them all"},
+		{"order create", mes.ExitUsage, ""},
+		{"order create product=P1 quantity=many", mes.ExitUsage, "whole number"},
+		{"order list --force", mes.ExitUsage, "--json"},
+		{"order list 'x", mes.ExitUsage, "quote"},
+		{"product define code=P2 name=Two family=f", mes.ExitDenied, "may not"},
+		{"credential set person=2001 kind=pin hash=x", mes.ExitUsage, "no verb"},
+		{"sign in person=2001", mes.ExitUsage, "no verb"},
 	} {
 		out, errs, status := do(test.words)
 		if status != test.status || !strings.Contains(errs, test.errs) || out != "" {
@@ -58,16 +58,16 @@ func TestVerbs(t *testing.T) {
 	}
 	out, errs, status := do("order", "show", "NOPE", "--json")
 	var pr problem
-	if err := json.Unmarshal([]byte(out), &pr); err != nil || pr.Code != mes.NotFound || pr.Status != 404 || status != exitNotFound || errs == "" {
+	if err := json.Unmarshal([]byte(out), &pr); err != nil || pr.Code != mes.NotFound || pr.Status != 404 || status != mes.ExitNotFound || errs == "" {
 		t.Errorf("a problem as JSON: %d %s %q", status, out, errs)
 	}
 	for i := range 2 {
 		out, errs, status := do("machine", "count", "M1", "value=5", "--id=once", "--json")
-		if status != exitDenied {
+		if status != mes.ExitDenied {
 			t.Errorf("%d: a lead feeds machines: %d %s %s", i, status, out, errs)
 		}
 	}
-	if _, errs, status := p.ssh("2001", file); status != exitUsage || !strings.Contains(errs, "terminal") {
+	if _, errs, status := p.ssh("2001", file); status != mes.ExitUsage || !strings.Contains(errs, "terminal") {
 		t.Errorf("no command and no terminal: %d %s", status, errs)
 	}
 }
@@ -85,7 +85,7 @@ func TestVerbWithID(t *testing.T) {
 	if err := json.Unmarshal([]byte(again), &two); err != nil || two.N != one.N || !two.Replayed || !strings.Contains(errs, "done before") {
 		t.Errorf("again: %v %s %s", err, again, errs)
 	}
-	if _, _, status := p.ssh("5001", file, "machine count M1 value=6 --id=once"); status != exitRefused {
+	if _, _, status := p.ssh("5001", file, "machine count M1 value=6 --id=once"); status != mes.ExitRefused {
 		t.Errorf("another content: %d", status)
 	}
 }

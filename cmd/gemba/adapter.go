@@ -66,9 +66,9 @@ type adapterSummary struct {
 func (o *adapterOptions) run(ctx context.Context, target string, in io.Reader, out, errs io.Writer) error {
 	switch {
 	case o.machine == "":
-		return exitError{exitUsage, errors.New("say which machine this is: --machine CODE")}
+		return exitError{mes.ExitUsage, errors.New("say which machine this is: --machine CODE")}
 	case o.batch < 1 || o.batch > mes.MaxBatch:
-		return exitError{exitUsage, fmt.Errorf("--batch goes from 1 to %d", mes.MaxBatch)}
+		return exitError{mes.ExitUsage, fmt.Errorf("--batch goes from 1 to %d", mes.MaxBatch)}
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(errs, format+"\n", args...) }
 	read, live, err := source(target, in, say)
@@ -88,7 +88,7 @@ func (o *adapterOptions) run(ctx context.Context, target string, in io.Reader, o
 		err = printed
 	}
 	if err == nil && a.rejected > 0 {
-		err = exitError{exitFailed, fmt.Errorf("%d items were not taken; the first: %s", a.rejected, a.reason)}
+		err = exitError{mes.ExitFailed, fmt.Errorf("%d items were not taken; the first: %s", a.rejected, a.reason)}
 	}
 	return err
 }
@@ -175,7 +175,7 @@ func (a *adapter) farewell(ctx context.Context, lines <-chan heard) error {
 		return fmt.Errorf("stopped before everything was sent: %w", err)
 	}
 	if !a.live {
-		return exitError{exitFailed, errors.New("stopped; start it again with the same file and nothing is stored twice")}
+		return exitError{mes.ExitFailed, errors.New("stopped; start it again with the same file and nothing is stored twice")}
 	}
 	return nil
 }

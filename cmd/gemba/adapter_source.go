@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gemba/mes"
 )
 
 // A heard line is a line with the time that it arrived at. Lost means that the machine's connection broke instead.
@@ -48,7 +50,7 @@ func source(target string, in io.Reader, say func(string, ...any)) (read func(co
 	}
 	host, port, split := net.SplitHostPort(target)
 	if n, bad := strconv.Atoi(port); split != nil || bad != nil || n < 1 || n > 65535 {
-		return nil, false, exitError{exitUsage, fmt.Errorf("%s is neither a file nor the address HOST:PORT of an adapter", target)}
+		return nil, false, exitError{mes.ExitUsage, fmt.Errorf("%s is neither a file nor the address HOST:PORT of an adapter", target)}
 	}
 	s := &socket{address: net.JoinHostPort(host, port), say: say}
 	return s.read, true, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gemba/keys"
+	"gemba/mes"
 )
 
 // defaultAPI is where a server on this machine listens.
@@ -57,26 +58,26 @@ type keyFile struct {
 // gets what is not wrong enough to stop.
 func (o *clientOptions) open(warn io.Writer, conns int, names ...string) (*client, error) {
 	if o.keyFile == "" {
-		return nil, exitError{exitUsage, errors.New("say where the API key is: --key-file FILE, or GEMBA_KEY_FILE")}
+		return nil, exitError{mes.ExitUsage, errors.New("say where the API key is: --key-file FILE, or GEMBA_KEY_FILE")}
 	}
 	file, err := readKeyFile(o.keyFile, warn)
 	if err != nil {
-		return nil, exitError{exitConfig, err}
+		return nil, exitError{mes.ExitConfig, err}
 	}
 	if o.keyName != "" {
 		names = []string{o.keyName}
 	}
 	key, err := file.pick(o.keyFile, names)
 	if err != nil {
-		return nil, exitError{exitConfig, err}
+		return nil, exitError{mes.ExitConfig, err}
 	}
 	base, err := apiAddress(firstOf(o.api, file.API, defaultAPI))
 	if err != nil {
-		return nil, exitError{exitUsage, err}
+		return nil, exitError{mes.ExitUsage, err}
 	}
 	ca := firstOf(o.ca, file.CA)
 	if ca == "" {
-		return nil, exitError{exitUsage, errors.New("say which authority vouches for the server: --ca FILE, or GEMBA_CA")}
+		return nil, exitError{mes.ExitUsage, errors.New("say which authority vouches for the server: --ca FILE, or GEMBA_CA")}
 	}
 	config, err := keys.ClientConfig(ca)
 	if errors.Is(err, fs.ErrNotExist) && o.ca == "" {
@@ -84,7 +85,7 @@ func (o *clientOptions) open(warn io.Writer, conns int, names ...string) (*clien
 		config, err = keys.ClientConfig(filepath.Join(filepath.Dir(o.keyFile), filepath.Base(ca)))
 	}
 	if err != nil {
-		return nil, exitError{exitConfig, err}
+		return nil, exitError{mes.ExitConfig, err}
 	}
 	c := newClient(base, key, config, conns)
 	c.patience = o.patience

@@ -11,6 +11,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"gemba/mes"
 )
 
 // settle fills the flags of a command that were not given: from the environment (GEMBA_ and the flag's name in
@@ -43,7 +45,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			wrong = exitError{exitConfig, fmt.Errorf("%s=%q in the environment: %w", name, value, err)}
+			wrong = exitError{mes.ExitConfig, fmt.Errorf("%s=%q in the environment: %w", name, value, err)}
 		}
 	})
 	return wrong
@@ -52,7 +54,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 func fromFile(cmd *cobra.Command, path string) error {
 	var values map[string]any
 	if _, err := toml.DecodeFile(path, &values); err != nil {
-		return exitError{exitConfig, fmt.Errorf("configuration file %s: %w", path, err)}
+		return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: %w", path, err)}
 	}
 	known := knownOptions(cmd.Root())
 	names := make([]string, 0, len(values))
@@ -64,12 +66,12 @@ func fromFile(cmd *cobra.Command, path string) error {
 		f := cmd.Flags().Lookup(name)
 		switch {
 		case !known[name]:
-			return exitError{exitConfig, fmt.Errorf("configuration file %s: there is no option %q; gemba serve --help lists them", path, name)}
+			return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: there is no option %q; gemba serve --help lists them", path, name)}
 		case f == nil || f.Changed:
 			continue
 		}
 		if err := cmd.Flags().Set(name, text(values[name])); err != nil {
-			return exitError{exitConfig, fmt.Errorf("configuration file %s: %s: %w", path, name, err)}
+			return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: %s: %w", path, name, err)}
 		}
 	}
 	return nil

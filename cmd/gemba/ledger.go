@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gemba/keys"
+	"gemba/mes"
 	"gemba/storage"
 )
 
@@ -33,11 +34,11 @@ reads, and may run beside a server.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			where, err := o.where()
 			if err != nil {
-				return exitError{exitConfig, err}
+				return exitError{mes.ExitConfig, err}
 			}
 			conf, err := o.tls()
 			if err != nil {
-				return exitError{exitConfig, err}
+				return exitError{mes.ExitConfig, err}
 			}
 			store, err := storage.Open(cmd.Context(), storage.Options{Store: where, TLS: conf, ReadOnly: true, Verify: headVerifier(o.data)})
 			if err != nil {

@@ -18,18 +18,6 @@ import (
 	"gemba/mes"
 )
 
-// Exit statuses, the same for the local program and for verbs over SSH.
-const (
-	exitOK       = 0
-	exitFailed   = 1
-	exitUsage    = 2
-	exitNotFound = 3
-	exitDenied   = 4
-	exitConflict = 5
-	exitLater    = 75 // busy or unavailable: the same again works later
-	exitConfig   = 78 // the configuration is wrong
-)
-
 // An exitError carries the exit status of an error that is no Fault.
 type exitError struct {
 	status int
@@ -65,7 +53,7 @@ func newRootCommand() *cobra.Command {
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return settle(cmd) },
 	}
 	root.PersistentFlags().String("config", "", "configuration file (TOML); gemba.toml in the data folder if it is there")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitUsage, err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{mes.ExitUsage, err} })
 	root.AddCommand(newServeCommand(), newReplayCommand(), newAdapterCommand(), newLedgerCommand(), newVersionCommand())
 	return root
 }
@@ -77,23 +65,8 @@ func showError(w io.Writer, _ fang.Styles, err error) {
 
 func statusOf(err error) int {
 	var e exitError
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &e):
+	if errors.As(err, &e) {
 		return e.status
 	}
-	switch mes.ErrorCode(err) {
-	case mes.Invalid, mes.TooLarge:
-		return exitUsage
-	case mes.NotFound:
-		return exitNotFound
-	case mes.Denied, mes.Unauthenticated:
-		return exitDenied
-	case mes.Refused, mes.Conflict:
-		return exitConflict
-	case mes.Busy, mes.Unavailable:
-		return exitLater
-	}
-	return exitFailed
+	return mes.ExitStatus(err)
 }

@@ -110,7 +110,7 @@ type node struct {
 func openNode(ctx context.Context, o *storeOptions) (*node, error) {
 	where, err := o.where()
 	if err != nil {
-		return nil, exitError{exitConfig, err}
+		return nil, exitError{mes.ExitConfig, err}
 	}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func openNode(ctx context.Context, o *storeOptions) (*node, error) {
 	}
 	conf, err := o.tls()
 	if err != nil {
-		return nil, exitError{exitConfig, err}
+		return nil, exitError{mes.ExitConfig, err}
 	}
 	n.store, err = storage.Open(ctx, storage.Options{
 		Store: where, Writer: n.name, TLS: conf, Now: time.Now,

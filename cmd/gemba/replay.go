@@ -102,9 +102,9 @@ func (o *replayOptions) run(ctx context.Context, path string, out, errs io.Write
 func (o *replayOptions) plan(path string) (*plan, error) {
 	switch {
 	case o.jobs < 1 || o.jobs > 256:
-		return nil, exitError{exitUsage, errors.New("--jobs goes from 1 to 256")}
+		return nil, exitError{mes.ExitUsage, errors.New("--jobs goes from 1 to 256")}
 	case len(o.line) > 35 || !codeForm.MatchString(o.line):
-		return nil, exitError{exitUsage, fmt.Errorf("--line %q is not a code of 1 to 35 letters, digits, dots, dashes or underscores", o.line)}
+		return nil, exitError{mes.ExitUsage, fmt.Errorf("--line %q is not a code of 1 to 35 letters, digits, dots, dashes or underscores", o.line)}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -135,7 +135,7 @@ func firstContact(ctx context.Context, c *client) error {
 // interrupted says what to do when the program was stopped.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return exitError{exitFailed, errors.New("stopped; start it again with the same file and it goes on where it was")}
+		return exitError{mes.ExitFailed, errors.New("stopped; start it again with the same file and it goes on where it was")}
 	}
 	if code := mes.ErrorCode(err); code == mes.Unavailable || code == mes.Busy {
 		return fmt.Errorf("%w; start it again with the same file and it goes on where it was", err)
@@ -203,10 +203,10 @@ func (r *replay) verdict(got mes.Totals, errs io.Writer) error {
 		for _, f := range r.refusals[:min(n, 20)] {
 			fmt.Fprintf(errs, "line %d, %s: %v\n", f.line, f.step, f.err)
 		}
-		return exitError{exitFailed, fmt.Errorf("%d of %d rows could not be recorded; correct them, or what refuses them, and start again", n, len(r.rows))}
+		return exitError{mes.ExitFailed, fmt.Errorf("%d of %d rows could not be recorded; correct them, or what refuses them, and start again", n, len(r.rows))}
 	}
 	if want := r.totals(); !same(got, want) {
-		return exitError{exitFailed, fmt.Errorf("the totals differ: the log has %s, the API has %s", inWords(want), inWords(got))}
+		return exitError{mes.ExitFailed, fmt.Errorf("the totals differ: the log has %s, the API has %s", inWords(want), inWords(got))}
 	}
 	return nil
 }

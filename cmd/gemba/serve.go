@@ -46,7 +46,7 @@ and from gemba.toml in the data folder (ssh = "…").`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {
-				return exitError{exitConfig, err}
+				return exitError{mes.ExitConfig, err}
 			}
 			if o.check {
 				fmt.Fprintln(cmd.OutOrStdout(), "The configuration is right.")
