@@ -293,6 +293,9 @@ func TestRows_comeBackAsTheyWere(t *testing.T) {
 				t.Fatalf("the entry came back as %+v, %v", entries, err)
 			}
 		})
+		if v, err := s.Verify(t.Context()); err != nil || !v.OK {
+			t.Errorf("%+v, %v", v, err)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -181,6 +182,30 @@ func TestOpen_refusesACutLedger(t *testing.T) {
 	_, err := Open(t.Context(), Options{Store: "sqlite:" + path, Writer: "node1"})
 	if err == nil || !strings.Contains(err.Error(), "ledger verify") {
 		t.Errorf("opened: %v", err)
+	}
+}
+
+// What a killed server left can be verified before anybody starts another one.
+func TestVerify_afterAKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "floor.db")
+	s := open(t, signing(Options{Store: "sqlite:" + path}))
+	workADay(t, s)
+	for _, files := range [][]string{{"", "-wal", "-shm"}, {"", "-wal"}} {
+		left := filepath.Join(t.TempDir(), "floor.db")
+		for _, suffix := range files {
+			data, err := os.ReadFile(path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(left+suffix, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v := verify(t, left); !v.OK || v.Entries == 0 {
+			t.Errorf("%v: %+v", files, v)
+		}
+		again := open(t, signing(Options{Store: "sqlite:" + left}))
+		mustCommit(t, again, changing(t, "after", nil))
 	}
 }
 
