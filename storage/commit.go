@@ -103,11 +103,12 @@ func (c *committer) round() {
 }
 
 // choose takes the next group from the waiting tasks. A task that depends on a record which an earlier one of the group
-// writes stays for the next round, so that the group comes out as if its tasks had been done one after the other; so
-// does everything that touches what a left task touches, so that nobody is overtaken.
+// writes stays for the next round, so that the group comes out as if its tasks had been done one after the other. What
+// comes after a task that stays does not overtake it: it neither reads what that one writes, nor writes what it read.
 func (c *committer) choose() []*task {
 	var group, left, passed []*task
-	written, touched, ids := map[recordKey]bool{}, map[recordKey]bool{}, map[mes.ID]bool{}
+	written, read := map[recordKey]bool{}, map[recordKey]bool{} // by the group or who stays; by who stays
+	ids := map[mes.ID]bool{}
 	rows, full := 0, false
 	for _, t := range c.waiting {
 		if err := t.ctx.Err(); err != nil {
@@ -115,23 +116,26 @@ func (c *committer) choose() []*task {
 			continue
 		}
 		full = full || len(group) == groupTasks || len(group) > 0 && rows+t.size > groupRows
-		depends := full || t.receipt != nil && ids[t.receipt.ID]
+		stays := full || t.receipt != nil && ids[t.receipt.ID]
 		for _, e := range t.expect {
-			depends = depends || written[recordKey{e.Kind, e.ID}] || touched[recordKey{e.Kind, e.ID}]
+			stays = stays || written[recordKey{e.Kind, e.ID}]
 		}
-		if depends {
+		for _, r := range t.put {
+			stays = stays || read[recordKey{mes.KindOf(r), r.Key()}]
+		}
+		switch {
+		case stays:
 			left = append(left, t)
 			for _, e := range t.expect {
-				touched[recordKey{e.Kind, e.ID}] = true
+				read[recordKey{e.Kind, e.ID}] = true
 			}
-			continue
-		}
-		if c.passed(t) {
+		case c.passed(t):
 			passed = append(passed, t)
 			continue
+		default:
+			group = append(group, t)
+			rows += t.size
 		}
-		group = append(group, t)
-		rows += t.size
 		for _, r := range t.put {
 			written[recordKey{mes.KindOf(r), r.Key()}] = true
 		}

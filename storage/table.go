@@ -68,7 +68,7 @@ var (
 // and a test walks them all.
 func newTable(name string, row reflect.Type, versioned bool, key []string, fixed ...string) *table {
 	t := &table{name: name, row: row, key: key, versioned: versioned}
-	var quoted, picked, bound, listed []string
+	var quoted, bound, listed []string
 	for i := range row.NumField() {
 		f := row.Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -80,7 +80,7 @@ func newTable(name string, row reflect.Type, versioned bool, key []string, fixed
 			c.name += "_ms"
 		}
 		t.columns = append(t.columns, c)
-		quoted, picked = append(quoted, quote(c.name)), append(picked, fmt.Sprintf("v->>%d", i))
+		quoted = append(quoted, quote(c.name))
 		if !slices.Contains(key, c.name) && !slices.Contains(fixed, c.name) {
 			bound = append(bound, fmt.Sprintf("%s=?%d", quote(c.name), i+1))
 			listed = append(listed, fmt.Sprintf("%s=v->>%d", quote(c.name), i))
