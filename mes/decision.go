@@ -116,7 +116,7 @@ func load[T any, P interface {
 	p := P(&mine)
 	h := &held{record: p, was: *p.version()}
 	if d.spec.View == ChangeLog {
-		h.before, _ = json.Marshal(p)
+		h.before, _ = imageOf(p)
 	}
 	d.loaded[key] = h
 	return p, nil
@@ -291,7 +291,7 @@ func (d *Decision) change(given json.RawMessage, digest string) (*Change, error)
 	for _, key := range d.saved {
 		h := d.loaded[key]
 		*h.record.version() = h.was + 1
-		after, err := json.Marshal(h.record)
+		after, err := imageOf(h.record)
 		if err != nil {
 			return nil, err
 		}
@@ -299,7 +299,7 @@ func (d *Decision) change(given json.RawMessage, digest string) (*Change, error)
 		detail.Rows = append(detail.Rows, RowImage{key.kind, key.id, h.before, after})
 	}
 	for _, row := range d.add {
-		after, err := json.Marshal(row)
+		after, err := imageOf(row)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package mes
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -115,7 +114,7 @@ func (m *memory) Commit(_ context.Context, c *Change) (Receipt, error) {
 }
 
 func image(r Record) []byte {
-	text, err := json.Marshal(r)
+	text, err := imageOf(r)
 	if err != nil {
 		panic(err)
 	}
