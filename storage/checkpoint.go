@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	checkpointEvery = 100 * time.Millisecond
-	walPages        = 8000 // 32 MiB: beyond this the writer pauses once, so that the log begins anew
+	checkpointEvery = time.Second // a page that commits write again and again is moved once
+	walPages        = 16000       // 64 MiB: beyond this the writer pauses once, so that the log begins anew
 )
 
 // A checkpointer moves what the write-ahead log holds into the database file, beside the writer. Left to SQLite, a

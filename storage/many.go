@@ -10,10 +10,15 @@ import (
 // spares it the unpacking; to rqlited each argument and each byte of SQL costs more than that, so it gets all rows as one
 // JSON array.
 type many struct {
-	width  int    // arguments that a row takes
-	single string // for one row
-	listed string
+	width   int    // arguments that a row takes
+	single  string // for one row
+	several string // for rowsAtOnce of them, if that is cheaper
+	listed  string
 }
+
+// rowsAtOnce is how many expectations SQLite looks at in one statement: each is a single look-up, and carrying out a
+// statement costs several of those.
+const rowsAtOnce = 8
 
 // eachRow gives the rows of a JSON array as v. The OFFSET keeps SQLite from putting json_each.value, which it writes out
 // anew each time, in the place of every v.
@@ -36,10 +41,12 @@ func inserting(table, columns, otherwise string) *many {
 // requiring refuses the batch unless each record, given as its key and its version, is there; a version of NULL is for
 // one that is not there.
 func requiring(version, table, key string) *many {
+	one := fmt.Sprintf("(SELECT %s FROM %s WHERE %s = ?) IS ?", version, table, key)
 	return &many{
-		width:  2,
-		single: fmt.Sprintf("INSERT INTO must(ok) VALUES ((SELECT %s FROM %s WHERE %s = ?) IS ?)", version, table, key),
-		listed: fmt.Sprintf("INSERT INTO must(ok) SELECT (SELECT %s FROM %s WHERE %s = v->>0) IS v->>1 FROM %s", version, table, key, eachRow),
+		width:   2,
+		single:  "INSERT INTO must(ok) VALUES (" + one + ")",
+		several: "INSERT INTO must(ok) VALUES (" + one + strings.Repeat(" AND "+one, rowsAtOnce-1) + ")",
+		listed:  fmt.Sprintf("INSERT INTO must(ok) SELECT (SELECT %s FROM %s WHERE %s = v->>0) IS v->>1 FROM %s", version, table, key, eachRow),
 	}
 }
 
@@ -51,7 +58,15 @@ func (m *many) stmts(to []stmt, args []any, listed bool) []stmt {
 	case listed:
 		return append(to, stmt{sql: m.listed, args: []any{string(m.list(args))}})
 	}
-	return append(to, stmt{sql: m.single, args: args, rows: len(args) / m.width})
+	rows := len(args) / m.width
+	if together := rows / rowsAtOnce; m.several != "" && together > 0 {
+		to = append(to, stmt{sql: m.several, args: args[:together*rowsAtOnce*m.width], rows: together})
+		args, rows = args[together*rowsAtOnce*m.width:], rows%rowsAtOnce
+	}
+	if rows > 0 {
+		to = append(to, stmt{sql: m.single, args: args, rows: rows})
+	}
+	return to
 }
 
 // list writes rows as a JSON array of arrays.

@@ -90,8 +90,6 @@ BEGIN
 	SELECT RAISE(ABORT, 'append-only');
 END
 ----
-CREATE INDEX ledger_subject ON ledger(subject)
-----
 CREATE VIEW activity AS SELECT * FROM ledger WHERE "view" = 'activity'
 ----
 CREATE VIEW transactions AS SELECT * FROM ledger WHERE "view" = 'transaction'
