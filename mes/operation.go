@@ -1,7 +1,6 @@
 package mes
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (o *Operation) Place() Place {
 func (o *Operation) used() int64 { return o.Good + o.Scrap + o.Rework - o.Reworked }
 
 // OperationID is the id of an order's operation.
-func OperationID(order ID, seq int) ID { return ID(fmt.Sprintf("%s.%d", order, seq)) }
+func OperationID(order ID, seq int) ID { return order + "." + ID(strconv.Itoa(seq)) }
 
 // planOperation gives the operation of an order as its routing plans it. It may exist already from an earlier release.
 func (d *Decision) planOperation(o *Order, r *RoutingOperation) (*Operation, error) {

@@ -10,7 +10,7 @@ import (
 // from growing the heap. GOGC and GOMEMLIMIT in the environment still have the last word.
 func TuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(800)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(1 << 30)
