@@ -73,7 +73,11 @@ func (c *correct) open() tea.Cmd {
 			{Name: "reason", Label: a.say("field.what_was_wrong"), Kind: widget.Text, Max: 200, Needed: true},
 		}},
 		build: func(f *widget.Form) mes.Command {
-			return &mes.CorrectReport{Report: wrong.ID, Reason: f.Value("reason"), Quantity: f.Number("quantity"), Instead: f.Value("kind"), Why: f.Value("why")}
+			c := &mes.CorrectReport{Report: wrong.ID, Reason: f.Value("reason"), Quantity: f.Number("quantity")}
+			if c.Quantity > 0 { // nothing takes the place of a report that should not have been
+				c.Instead, c.Why = f.Value("kind"), f.Value("why")
+			}
+			return c
 		},
 	}
 	s.form.Field("kind").Preset(string(wrong.Kind))

@@ -79,6 +79,18 @@ func TestReport_reasonsAreRemembered(t *testing.T) {
 	d.press("r", "tab", "1", "tab", "f4").sees("[DIM-OOS")
 }
 
+// TestCorrect_toNothing takes back a report that should not have been.
+func TestCorrect_toNothing(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	f.sawn("1001", 20)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "r").write("5").press("enter", "e", "enter")
+	d.write("0").press("tab", "tab", "tab").write("wrong order").press("enter").sees("Corrected 5 to 0")
+	if op := f.detail("1001").Operations[1]; op.Good != 0 {
+		t.Errorf("operation 20 has %d good, want none", op.Good)
+	}
+}
+
 func TestOrder_fromDraftToClosed(t *testing.T) {
 	f := newFloor(t)
 	lead := f.actor("7100")
