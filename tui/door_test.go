@@ -25,6 +25,26 @@ func TestSignIn_badgeByScannerOrPaste(t *testing.T) {
 	d.write("247001").press("enter").sees("Queue")
 }
 
+// TestSignIn_aScanIsNeverAPIN: whoever comes to a locked screen scans their badge, and the PIN field has the focus then.
+func TestSignIn_aScanIsNeverAPIN(t *testing.T) {
+	f := newFloor(t)
+	for name, give := range map[string]func(*driver){
+		"enter": func(d *driver) { d.scan("7002", "enter", "ctrl+j") },
+		"tab":   func(d *driver) { d.scan("7002", "tab") },
+		"paste": func(d *driver) { d.send(tea.PasteMsg{Content: "7002\r"}) },
+	} {
+		d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("f12").write("24")
+		asked := d.a.signin.asked
+		give(d)
+		if d.a.signin.asked != asked {
+			t.Fatalf("%s: a badge was sent as a PIN:\n%s", name, d.view())
+		}
+		d.sees("[7002 ").misses("7001", "*").write("247002").press("enter").sees("Welcome, Otto Klein")
+	}
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).write("70").scan("7002", "enter").sees("[7002 ")
+	d.write("247002").press("enter").sees("Welcome, Otto Klein")
+}
+
 func TestSignIn_nothingWorksBefore(t *testing.T) {
 	f := newFloor(t)
 	f.release("1001", 50)

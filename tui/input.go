@@ -19,6 +19,7 @@ const (
 // is understood, so that a code is never taken for the letters in it.
 type burst struct {
 	text   string // gathered where letters are keys
+	field  string // what went into a field instead
 	number int    // of the newest character
 	alive  bool   // the last character came just now
 	shut   bool   // the rest of the burst is swallowed: its beginning was refused
@@ -98,7 +99,13 @@ func (a *App) give(m tea.KeyPressMsg) tea.Cmd {
 func (a *App) typing(t typist, m tea.KeyPressMsg, name string) tea.Cmd {
 	if m.Text != "" {
 		after := a.startBurst()
+		a.burst.field += m.Text
 		return tea.Batch(after, t.Type(m.Text))
+	}
+	if s, ok := t.(scanTaker); ok && a.burst.alive && len(a.burst.field) >= scanLen && (name == "enter" || name == "tab") {
+		code := a.burst.field
+		a.burst.field = ""
+		return s.Scan(code)
 	}
 	if a.burst.alive && a.burst.shut && (name == "enter" || name == "tab") {
 		return nil // the end of a scan that was refused
@@ -128,7 +135,7 @@ func (a *App) refuse(why widget.Refusal) tea.Cmd {
 // startBurst waits for what may follow a character.
 func (a *App) startBurst() tea.Cmd {
 	if !a.burst.alive {
-		a.burst.shut = false
+		a.burst.shut, a.burst.field = false, ""
 	}
 	a.burst.number++
 	a.burst.alive = true
@@ -208,6 +215,9 @@ func (a *App) paste(text string) tea.Cmd {
 		return nil
 	}
 	if t, ok := typingOn(a.top()); ok {
+		if s, ok := t.(scanTaker); ok {
+			return s.Scan(text)
+		}
 		return t.Type(text)
 	}
 	return a.scanned(text)

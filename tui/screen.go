@@ -42,6 +42,12 @@ type typist interface {
 	Draft() bool
 }
 
+// A scanTaker is a typist that takes a scan as a whole, wherever its focus is.
+type scanTaker interface {
+	// Scan takes a code that was scanned or pasted, perhaps with what the device adds behind it.
+	Scan(code string) tea.Cmd
+}
+
 // typingOn gives the screen as a typist if text goes into one of its fields now.
 func typingOn(s Screen) (typist, bool) {
 	t, ok := s.(typist)

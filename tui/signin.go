@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -69,6 +70,18 @@ func (s *signIn) Actions() []Action {
 }
 
 func (s *signIn) Type(text string) tea.Cmd { return s.outcome(s.form.Type(text)) }
+
+// Scan takes a badge, whichever field has the focus: what is scanned is never a PIN.
+func (s *signIn) Scan(code string) tea.Cmd {
+	s.again()
+	s.form.Field("badge").Edit("f2")
+	s.form.FocusOn("badge")
+	out := s.form.Type(strings.TrimRight(code, "\r\n\t"))
+	if out == widget.Taken && s.form.Value("badge") != "" {
+		s.form.FocusOn("pin")
+	}
+	return s.outcome(out)
+}
 
 func (s *signIn) Edit(key string) (tea.Cmd, bool) {
 	out := s.form.Key(key)
