@@ -31,10 +31,14 @@ func (j *job) Concerns(topic string) bool {
 }
 
 func (j *job) Load() tea.Cmd {
+	return j.read.ask(j.a, j.reader(), func(d *mes.OrderDetail) { j.detail = d })
+}
+
+func (j *job) reader() func(context.Context, *mes.App, mes.Actor) (*mes.OrderDetail, error) {
 	order := j.order
-	return j.read.ask(j.a, func(ctx context.Context, app *mes.App, actor mes.Actor) (*mes.OrderDetail, error) {
+	return func(ctx context.Context, app *mes.App, actor mes.Actor) (*mes.OrderDetail, error) {
 		return app.Order(ctx, actor, order)
-	}, func(d *mes.OrderDetail) { j.detail = d })
+	}
 }
 
 // operation gives the operation and what can still be reported on it; nil as long as it is not known.

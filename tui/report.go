@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
+
 	"gemba/mes"
 	"gemba/tui/widget"
 )
@@ -16,13 +18,10 @@ const quantityDigits = 7
 // as good, so that Enter is enough when all went well.
 func newReport(j *job) *slip {
 	a := j.a
-	op, available := j.operation()
 	o := &j.detail.Order
 	mine := j.own()
-	if mine != nil && mine.Kind == mes.ReworkWork {
-		available = max(op.Rework-op.Reworked, 0)
-	}
-	digits := max(quantityDigits, len(itoa(int(available))))
+	rework := mine != nil && mine.Kind == mes.ReworkWork
+	digits := quantityDigits
 	quantity := func(name string) *widget.Field {
 		return &widget.Field{Name: name, Label: a.say("qty." + name), Kind: widget.Quantity, Max: digits, Unit: o.Unit}
 	}
@@ -31,16 +30,45 @@ func newReport(j *job) *slip {
 		return &widget.Field{Name: of + "_reason", Label: a.say("field.reason_of"), Kind: widget.Text, Max: 80, With: of, Known: used}
 	}
 	s := &slip{title: a.say("title.report"), send: a.say("key.book")}
-	s.about = []string{a.say("report.about", j.number(), op.Name, count(available), o.Unit)}
 	s.form.Fields = []*widget.Field{quantity("good"), quantity("scrap"), reason("scrap"), quantity("rework"), reason("rework"), quantity("review"), reason("review")}
-	if available > 0 {
-		s.form.Field("good").Preset(itoa(int(available)))
-	}
+	available := int64(0)
 	// As long as nobody typed how many are good, what is typed as scrap and the like comes out of them.
 	s.adjust = func(f *widget.Form) {
 		if good := f.Field("good"); available > 0 && !good.Touched() && good.Refused() == widget.NoRefusal {
 			good.Preset(itoa(int(max(available-f.Number("scrap")-f.Number("rework")-f.Number("review"), 0))))
 		}
+	}
+	// Others report on the same operation meanwhile: what stands there by default is what is left by now.
+	renew := func() {
+		op, left := j.operation()
+		if op == nil {
+			return
+		}
+		if rework {
+			left = max(op.Rework-op.Reworked, 0)
+		}
+		available = left
+		s.about = []string{a.say("report.about", j.number(), op.Name, count(available), o.Unit)}
+		for _, f := range s.form.Fields {
+			if f.Kind == widget.Quantity {
+				f.Max = max(f.Max, len(itoa(int(available))))
+			}
+		}
+		if good := s.form.Field("good"); available <= 0 && !good.Touched() {
+			good.Preset("")
+		}
+		s.adjust(&s.form)
+	}
+	renew()
+	var read question[*mes.OrderDetail]
+	s.follows = j.Concerns
+	s.fresh = func() tea.Cmd {
+		return read.ask(a, j.reader(), func(d *mes.OrderDetail) {
+			if a.top() == Screen(s) { // else the job itself reads, and later
+				j.detail = d
+				renew()
+			}
+		})
 	}
 	session := mes.ID("")
 	if mine != nil {

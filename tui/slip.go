@@ -16,6 +16,9 @@ type slip struct {
 	form  widget.Form
 	send  string // label of Enter
 	id    mes.ID
+	// follows tells which changes on the floor the form has to know of, and fresh reads them. Both or none.
+	follows func(topic string) bool
+	fresh   func() tea.Cmd
 	// adjust changes defaults after a key, if set.
 	adjust func(f *widget.Form)
 	// build makes the command, or puts a message into the status line and gives nil.
@@ -32,12 +35,19 @@ func (a *App) slip(s *slip) tea.Cmd {
 	return a.open(s)
 }
 
-func (s *slip) Title() string        { return s.title }
-func (s *slip) Load() tea.Cmd        { return nil }
-func (s *slip) Ready() bool          { return true }
-func (s *slip) Concerns(string) bool { return false }
-func (s *slip) Typing() bool         { return len(s.form.Fields) > 0 }
-func (s *slip) Draft() bool          { return s.form.Draft() }
+func (s *slip) Title() string { return s.title }
+func (s *slip) Ready() bool   { return true }
+func (s *slip) Typing() bool  { return len(s.form.Fields) > 0 }
+func (s *slip) Draft() bool   { return s.form.Draft() }
+
+func (s *slip) Concerns(topic string) bool { return s.follows != nil && s.follows(topic) }
+
+func (s *slip) Load() tea.Cmd {
+	if s.fresh == nil {
+		return nil
+	}
+	return s.fresh()
+}
 
 func (s *slip) Actions() []Action {
 	list := []Action{on("enter", s.send, s.book), on("f3 esc", s.a.say("key.back"), s.a.back)}

@@ -66,8 +66,33 @@ func TestReport_errorKeepsTheForm(t *testing.T) {
 	f.sawn("1001", 5)
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001")
 	d.press("enter", "s", "r").write("9").press("enter")
-	d.sees("9 are reported and 5 are available", "[9")
+	d.sees("9 are reported and at most 5", "[9")
 	d.press("backspace").write("5").press("enter").sees("Booked 5 good")
+}
+
+// TestReport_followsTheFloor: what a colleague books meanwhile is not offered a second time.
+func TestReport_followsTheFloor(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 60)
+	f.sawn("1001", 60)
+	otto := f.actor("7002")
+	f.do(otto, &mes.StartJob{Order: "1001", Operation: "20"})
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "r").sees("60 pcs available", "[60 ")
+	colleague := func(good int64) {
+		f.topics = nil
+		f.do(otto, &mes.ReportJob{Order: "1001", Operation: "20", Good: good})
+		d.send(feedMsg{f.topics})
+	}
+	colleague(10)
+	d.sees("50 pcs available", "[50 ").press("tab", "2").sees("[48 ", "[2 ")
+	colleague(5)
+	d.sees("45 pcs available", "[43 ", "[2 ").press("up").write("20")
+	colleague(5)
+	d.sees("40 pcs available", "[20 ", "[2 ")
+	fresh := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "r").sees("[40 ")
+	d = fresh
+	colleague(40)
+	d.sees("0 pcs available", "[  ")
 }
 
 func TestReport_reasonsAreRemembered(t *testing.T) {
