@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -275,7 +276,7 @@ func parseInto(v reflect.Value, text string) error {
 		return nil
 	case reflect.Slice:
 		if strings.HasPrefix(text, "[") {
-			return json.Unmarshal([]byte(text), v.Addr().Interface())
+			return fromJSON(v, text)
 		}
 		for _, part := range strings.Split(text, ",") {
 			item := reflect.New(v.Type().Elem()).Elem()
@@ -286,7 +287,24 @@ func parseInto(v reflect.Value, text string) error {
 		}
 		return nil
 	}
-	return json.Unmarshal([]byte(text), v.Addr().Interface())
+	return fromJSON(v, text)
+}
+
+// fromJSON reads one JSON value and nothing else. A member that is not known is refused: a misspelt limit of a grant
+// would be a grant without limit.
+func fromJSON(v reflect.Value, text string) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v.Addr().Interface()); err != nil {
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return invalid("", "there is no %s here", name)
+		}
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return invalid("", "%q holds more than one value", text)
+	}
+	return nil
 }
 
 func describe(t reflect.Type) string {

@@ -242,3 +242,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A member that a grant does not have would silently widen it.
+func TestParse_unknownMember(t *testing.T) {
+	for _, word := range []string{`grants=[{"role":"operator","scope":"TURN"}]`, `grants=[{"role":"operator"}]]`} {
+		if c, _, err := Parse([]string{"person", "register", "badge=1", "name=Ada", word}); ErrorCode(err) != Invalid {
+			t.Errorf("%s gave %+v, %v", word, c, err)
+		}
+	}
+	if _, _, err := Parse([]string{"person", "register", "badge=1", "name=Ada", `grants=[{"role":"operator","line":"TURN"}]`}); err != nil {
+		t.Error(err)
+	}
+}

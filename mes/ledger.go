@@ -175,6 +175,9 @@ type ChainFault struct {
 	Writer string `json:"writer"`
 	N      int64  `json:"n"`
 	Reason string `json:"reason"`
+	// Linked is set when the entry holds together by itself and only does not follow the one before: either of the two
+	// may have been replaced, and what comes after tells which.
+	Linked bool `json:"-"`
 }
 
 func (f *ChainFault) Error() string {
@@ -195,13 +198,13 @@ func (c *Chain) Check(e *Entry) error {
 	}
 	switch {
 	case e.N > c.N+1:
-		return &ChainFault{c.Writer, c.N + 1, "the entry is missing"}
+		return &ChainFault{Writer: c.Writer, N: c.N + 1, Reason: "the entry is missing"}
 	case e.N != c.N+1:
-		return &ChainFault{c.Writer, e.N, "the number is out of order"}
-	case e.PrevHash != c.Hash:
-		return &ChainFault{c.Writer, e.N, "it does not carry the hash of the entry before it"}
+		return &ChainFault{Writer: c.Writer, N: e.N, Reason: "the number is out of order"}
 	case e.Digest() != e.Hash:
-		return &ChainFault{c.Writer, e.N, "its content does not match its hash"}
+		return &ChainFault{Writer: c.Writer, N: e.N, Reason: "its content does not match its hash"}
+	case e.PrevHash != c.Hash:
+		return &ChainFault{Writer: c.Writer, N: e.N, Reason: "it does not carry the hash of the entry before it", Linked: true}
 	}
 	c.N, c.Hash = e.N, e.Hash
 	return nil

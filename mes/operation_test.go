@@ -167,7 +167,7 @@ func TestOperation_setUpEarlyIsNoWayAround(t *testing.T) {
 	f.order("W-1", "P1", 10)
 	f.do(f.ann, &StartJob{Order: "W-1", Operation: "30", Kind: SetupWork})
 	f.refused(Refused, "waits for the operation before it", f.bob, &StartJob{Order: "W-1", Operation: "30"})
-	f.refused(Refused, "0 are available", f.ann, &ReportJob{Order: "W-1", Operation: "30", Good: 1})
+	f.refused(Refused, "at most 0 can be", f.ann, &ReportJob{Order: "W-1", Operation: "30", Good: 1})
 	f.do(f.ann, &StopJob{Order: "W-1", Operation: "30"})
 	f.refused(Refused, "waits for the operation before it", f.ann, &StartJob{Order: "W-1", Operation: "30"})
 

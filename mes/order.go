@@ -24,6 +24,9 @@ const (
 	OrderCancelled  OrderState = "cancelled"
 )
 
+// OrderStates lists every state of an order.
+var OrderStates = []OrderState{OrderDraft, OrderReleased, OrderInProgress, OrderPaused, OrderHeld, OrderCompleted, OrderClosed, OrderCancelled}
+
 // An Order is a work order: make this much of that product by then.
 type Order struct {
 	ID           ID         `json:"id"`

@@ -313,7 +313,7 @@ func TestOrder_split(t *testing.T) {
 		t.Errorf("operation of the child: %+v", op)
 	}
 	f.do(f.ann, &StartJob{Order: "W-1", Operation: "10"})
-	f.refused(Refused, "0 are available", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 1})
+	f.refused(Refused, "at most 0 can be", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 1})
 	f.do(f.ann, &StopJob{Order: "W-1", Operation: "10"})
 	f.do(f.planner, &SplitOrder{Order: "W-1-1", Quantity: 1, Number: "X"})
 	f.made(f.ann, "W-1-1", 10, 3)

@@ -3,6 +3,7 @@ package mes
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -63,7 +64,20 @@ type ListOrders struct {
 }
 
 func (q *ListOrders) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	if err := knownStates(q.State); err != nil {
+		return nil, err
+	}
 	return list(a.Orders(ctx, actor, OrderFilter{State: q.State, Line: q.Line, Product: q.Product, Search: q.Search, Page: Page{q.After, q.Limit}}))
+}
+
+// knownStates refuses a filter that could never find anything.
+func knownStates(states []OrderState) error {
+	for _, s := range states {
+		if !slices.Contains(OrderStates, s) {
+			return invalid("state", "%q is not a state of an order; use draft, released, in_progress, paused, held, completed, closed or cancelled", s)
+		}
+	}
+	return nil
 }
 
 // ShowOrder shows one work order.
@@ -122,6 +136,9 @@ type ShowTotals struct {
 }
 
 func (q *ShowTotals) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	if err := knownStates(q.State); err != nil {
+		return nil, err
+	}
 	return a.Totals(ctx, actor, OrderFilter{State: q.State, Line: q.Line, Product: q.Product, Search: q.Search})
 }
 

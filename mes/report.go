@@ -207,12 +207,15 @@ func (d *Decision) reportable(f *flow, op *Operation, s *Session, c *ReportJob, 
 		}
 		return nil
 	}
-	left := f.most(op)
+	left, cure := f.most(op), "report the operation before it first"
+	if len(f.before(f.index(op))) == 0 {
+		cure = "no more than that was ordered"
+	}
 	switch {
 	case leaves > left:
-		return d.gate("over_available", "%d are reported and %d are available at operation %d; report the operation before it first", leaves, max(left, 0), op.Seq)
+		return d.gate("over_available", "%d are reported and at most %d can be at operation %d; %s", leaves, max(left, 0), op.Seq, cure)
 	case leaves+review > left:
-		return d.gate("over_available", "%d are reported or set aside and %d are available at operation %d", leaves+review, max(left, 0), op.Seq)
+		return d.gate("over_available", "%d are reported or set aside and at most %d can be at operation %d; %s", leaves+review, max(left, 0), op.Seq, cure)
 	}
 	return nil
 }

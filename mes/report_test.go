@@ -34,8 +34,8 @@ func TestReport_bounds(t *testing.T) {
 		c.Order, c.Operation = "W-1", "10"
 		f.refused(Invalid, words, f.ann, &c)
 	}
-	f.refused(Refused, "11 are reported and 10 are available", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 9, Scrap: []Part{{2, "X"}}})
-	f.refused(Refused, "11 are reported or set aside and 10 are available", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 9, Review: []Part{{2, "X"}}})
+	f.refused(Refused, "11 are reported and at most 10 can be", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 9, Scrap: []Part{{2, "X"}}})
+	f.refused(Refused, "11 are reported or set aside and at most 10 can be", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 9, Review: []Part{{2, "X"}}})
 
 	// however much history there is, sums stay countable
 	hist := f.historian
@@ -74,12 +74,12 @@ func TestReport_tolerance(t *testing.T) {
 	if got := f.do(f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 10})["available"]; got != 0.0 {
 		t.Errorf("%v are offered", got)
 	}
-	f.refused(Refused, "3 are reported and 2 are available", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 3})
+	f.refused(Refused, "3 are reported and at most 2 can be", f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 3})
 	f.do(f.ann, &ReportJob{Order: "W-1", Operation: "10", Good: 2})
 	f.do(f.ann, &StopJob{Order: "W-1", Operation: "10"})
 	f.do(f.ann, &CorrectReport{Report: f.store.reports[0].ID, Reason: "one less", Quantity: 9}) // still above what is ordered
 	f.do(f.ann, &StartJob{Order: "W-1", Operation: "20"})
-	f.refused(Refused, "11 are available", f.ann, &ReportJob{Order: "W-1", Operation: "20", Good: 12})
+	f.refused(Refused, "at most 11 can be", f.ann, &ReportJob{Order: "W-1", Operation: "20", Good: 12})
 }
 
 func TestReport_rework(t *testing.T) {

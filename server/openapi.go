@@ -229,7 +229,6 @@ func (stampForm) Schema(huma.Registry) *huma.Schema {
 			{Type: huma.TypeInteger, Minimum: ptr(0.0)},
 			{Type: huma.TypeString, MaxLength: ptr(0)},
 		},
-		Nullable: true,
 	}
 	for _, form := range s.OneOf {
 		form.PrecomputeMessages()

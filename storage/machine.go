@@ -104,7 +104,10 @@ func (s *Store) Board(ctx context.Context, scope mes.Scope, line mes.ID) ([]mes.
 	running := func(what string) string {
 		return "(SELECT " + what + " FROM engagement g, json_each(g.sessions) j JOIN job_session s ON s.id = j.value WHERE g.id = 'machine/' || e.id AND s.state = 'running' ORDER BY s.from_ms DESC LIMIT 1)"
 	}
-	q := newQuery(`SELECT e.id, e.name, e.site, e.line, e.timeout_s, `+newest("state")+`, `+newest("at_ms")+`, `+newest("reason")+`, `+newest("raw")+`,
+	// A machine may say again what it said before: its state began after the newest other one.
+	since := `(SELECT min(m.at_ms) FROM machine_state m WHERE m.machine = e.id AND m.at_ms > COALESCE(
+		(SELECT o.at_ms FROM machine_state o WHERE o.machine = e.id AND o.state <> ` + newest("state") + ` ORDER BY o.at_ms DESC LIMIT 1), -1))`
+	q := newQuery(`SELECT e.id, e.name, e.site, e.line, e.timeout_s, `+newest("state")+`, `+since+`, `+newest("reason")+`, `+newest("raw")+`,
 		`+running(`(SELECT w.number FROM work_order w WHERE w.id = s."order")`)+`, `+running("s.seq")+`,
 		`+running("(SELECT p.name FROM person p WHERE p.id = s.person)")+`,
 		COALESCE((SELECT c.total FROM counter c WHERE c.id = e.id || '/total'), (SELECT c.total FROM counter c WHERE c.id = e.id || '/good')),

@@ -213,7 +213,7 @@ func TestReads_machines(t *testing.T) {
 		if err != nil || len(tiles) != 1 {
 			t.Fatal(tiles, err)
 		}
-		if b := tiles[0]; b.State != mes.MachineRunning || !b.Since.Equal(at(25)) || b.Order != "1001" || b.Seq != 10 || b.Person != "Operator A1" || b.Total != 5 || !b.HeardAt.Equal(at(25)) || b.Alarm != "door open" {
+		if b := tiles[0]; b.State != mes.MachineRunning || !b.Since.Equal(at(20)) || b.Order != "1001" || b.Seq != 10 || b.Person != "Operator A1" || b.Total != 5 || !b.HeardAt.Equal(at(25)) || b.Alarm != "door open" {
 			t.Errorf("%+v", b)
 		}
 		line, err := s.Timeline(ctx, "M1", at(-5), at(15))

@@ -30,7 +30,7 @@ type Verification struct {
 // A Finding is the first thing that is not as it was written. N is 0 when no entry of the ledger is at fault.
 type Finding struct {
 	Writer string `json:"writer,omitempty"`
-	N      int64  `json:"n,omitempty"`
+	N      int64  `json:"n"`
 	Reason string `json:"reason"`
 }
 
@@ -180,22 +180,28 @@ func wantedSchema(ctx context.Context) (parts map[string]string, err error) {
 type head struct {
 	writer, hash, signature, key string
 	n, atMS, last                int64
+	early                        bool  // there is an entry before the first
+	first                        int64 // its number
 }
 
 // walk follows every chain from where it has come to, to its head as it is now, and notes what each entry says of rows.
 func (v *verifier) walk(ctx context.Context) error {
 	var heads []head
-	q := stmt{sql: `SELECT w.writer, h.n, h.hash, h.at_ms, h.signature, h.key_id, (SELECT max(l.n) FROM ledger l WHERE l.writer = w.writer)
+	q := stmt{sql: `SELECT w.writer, h.n, h.hash, h.at_ms, h.signature, h.key_id, (SELECT max(l.n) FROM ledger l WHERE l.writer = w.writer),
+			(SELECT min(l.n) FROM ledger l WHERE l.writer = w.writer AND l.n < 1)
 		FROM (SELECT writer FROM ledger UNION SELECT writer FROM ledger_head) w LEFT JOIN ledger_head h USING (writer) ORDER BY w.writer`}
 	err := v.store.engine.query(ctx, fresh, q, func(_ []string, values []any) error {
 		row := scanned(values)
-		heads = append(heads, head{writer: row.text(0), n: row.whole(1), hash: row.text(2), atMS: row.whole(3), signature: row.text(4), key: row.text(5), last: row.whole(6)})
+		heads = append(heads, head{writer: row.text(0), n: row.whole(1), hash: row.text(2), atMS: row.whole(3), signature: row.text(4), key: row.text(5), last: row.whole(6), early: row[7] != nil, first: row.whole(7)})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, h := range heads {
+		if h.early {
+			return &Finding{h.writer, h.first, "entries are numbered from 1; somebody put this one in"}
+		}
 		if err := v.follow(ctx, h); err != nil {
 			return err
 		}
@@ -219,7 +225,7 @@ func (v *verifier) follow(ctx context.Context, h head) error {
 			}
 			var broken *mes.ChainFault
 			if err := chain.Check(&e); errors.As(err, &broken) {
-				return &Finding{broken.Writer, broken.N, broken.Reason}
+				return v.blame(ctx, h, &e, broken)
 			}
 			read++
 			return v.note(&e)
@@ -246,6 +252,27 @@ func (v *verifier) follow(ctx context.Context, h head) error {
 		return &Finding{h.writer, h.n, "the signature at the end of the chain is wrong: " + err.Error()}
 	}
 	return nil
+}
+
+// blame tells which entry is at fault. One that holds together and does not follow the one before it is itself right
+// when the next entry, or the stated end, carries its hash: then the one before it was replaced.
+func (v *verifier) blame(ctx context.Context, h head, e *mes.Entry, broken *mes.ChainFault) error {
+	carried := ""
+	if e.N == h.n {
+		carried = h.hash
+	} else if broken.Linked {
+		next := stmt{sql: "SELECT prev_hash FROM ledger WHERE writer = ? AND n = ?", args: []any{h.writer, e.N + 1}}
+		if err := v.store.engine.query(ctx, fresh, next, func(_ []string, values []any) error {
+			carried = scanned(values).text(0)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if broken.Linked && e.N > 1 && carried == e.Hash {
+		return &Finding{broken.Writer, e.N - 1, "it is not the entry whose hash the next one carries"}
+	}
+	return &Finding{broken.Writer, broken.N, broken.Reason}
 }
 
 // note keeps what an entry says about rows, the newest version of each.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,7 +100,9 @@ func TestVerify_findsWhatWasDone(t *testing.T) {
 		{"entry replaced, unlocked", unlocked + `INSERT OR REPLACE INTO ledger SELECT writer, n, id, at_ms, "view", 'order.cancel', outcome, code, message, kind, actor, person, station, "key", session, source, subject, site, line, detail, prev_hash, hash FROM ledger WHERE n = 3`, 3, "content does not match"},
 		{"entry inserted", unlocked + `INSERT INTO ledger SELECT writer, n + 1, id, at_ms, "view", command, outcome, code, message, kind, actor, person, station, "key", session, source, subject, site, line, detail, hash, hash FROM ledger ORDER BY n DESC LIMIT 1`, -1, "behind the end"},
 		{"another writer inserted", unlocked + `INSERT INTO ledger SELECT 'node2', 1, id, at_ms, "view", command, outcome, code, message, kind, actor, person, station, "key", session, source, subject, site, line, detail, prev_hash, hash FROM ledger LIMIT 1`, 1, "behind the end"},
-		{"two entries exchanged", unlocked + "UPDATE ledger SET n = 1000 WHERE n = 5; UPDATE ledger SET n = 5 WHERE n = 6; UPDATE ledger SET n = 6 WHERE n = 1000", 5, "hash of the entry before"},
+		{"two entries exchanged", unlocked + "UPDATE ledger SET n = 1000 WHERE n = 5; UPDATE ledger SET n = 5 WHERE n = 6; UPDATE ledger SET n = 6 WHERE n = 1000", 5, "content does not match"},
+		{"entry put in before the first", unlocked + `INSERT INTO ledger SELECT writer, -5, 'forged', at_ms, "view", command, 'refused', code, message, kind, actor, person, station, "key", session, source, subject, site, line, detail, prev_hash, hash FROM ledger WHERE n = 3`, -5, "numbered from 1"},
+		{"entry put in as number 0", unlocked + `INSERT INTO ledger SELECT writer, 0, 'forged', at_ms, "view", command, 'refused', code, message, kind, actor, person, station, "key", session, source, subject, site, line, detail, prev_hash, hash FROM ledger WHERE n = 3`, 0, "numbered from 1"},
 		{"record changed", "UPDATE operation SET good = 80 WHERE seq = 10", -1, "operation"},
 		{"record changed with its version", "UPDATE operation SET good = 80, version = version + 1 WHERE seq = 10", -1, "by no entry"},
 		{"record removed", "PRAGMA foreign_keys = OFF; DELETE FROM engagement", -1, "missing"},
@@ -240,4 +243,29 @@ func TestVerify_besideAWorkingServer(t *testing.T) {
 		close(stop)
 		<-stopped
 	})
+}
+
+// Who changes an entry and makes its hash anew breaks the link of the next one, which is innocent.
+func TestVerify_hashMadeAnew(t *testing.T) {
+	for _, n := range []int64{1, 3} {
+		path := worked(t)
+		s, err := Open(t.Context(), Options{Store: "sqlite:" + path, ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Page: mes.Page{Limit: 1000}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		e := entries[len(entries)-int(n)]
+		e.Actor = "somebody else"
+		if err := tamper(t, path, fmt.Sprintf("DROP TRIGGER ledger_no_update; UPDATE ledger SET actor = 'somebody else', hash = '%s' WHERE n = %d", e.Digest(), n)); err != nil {
+			t.Fatal(err)
+		}
+		restore(t, path)
+		if v := verify(t, path); v.OK || v.Fault.N != n {
+			t.Errorf("entry %d was changed, found %v", n, v.Fault)
+		}
+	}
 }
