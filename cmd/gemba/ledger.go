@@ -40,7 +40,7 @@ reads, and may run beside a server.`,
 			if err != nil {
 				return exitError{mes.ExitConfig, err}
 			}
-			store, err := storage.Open(cmd.Context(), storage.Options{Store: where, TLS: conf, ReadOnly: true, Verify: headVerifier(o.data)})
+			store, err := storage.Open(cmd.Context(), storage.Options{Store: where, TLS: conf, ReadOnly: true, Verify: headVerifier(o.data, strings.HasPrefix(where, "sqlite:"))})
 			if err != nil {
 				return err
 			}
@@ -67,25 +67,33 @@ reads, and may run beside a server.`,
 	return cmd
 }
 
-// headVerifier checks heads with the public key in the data folder. This node's own chain must be signed by it; the head
-// of another node, signed by a key that is not here, is left to that node.
-func headVerifier(data string) func(writer, keyID string, head []byte, signature string) error {
+// headVerifier checks heads with the public keys in the data folder. An embedded store has no writers but those whose
+// keys are there; in a cluster the head of another node, signed by a key that is not here, is left to that node.
+func headVerifier(data string, embedded bool) func(writer, keyID string, head []byte, signature string) error {
 	text, err := os.ReadFile(filepath.Join(data, "ledger.pub"))
 	if err != nil {
 		return nil
 	}
-	key, err := keys.ParseVerifyKey(strings.TrimSpace(string(text)))
-	if err != nil {
-		return func(string, string, []byte, string) error {
-			return errors.New("the public key in the data folder is damaged")
+	known := map[string]keys.VerifyKey{}
+	for _, line := range strings.Fields(string(text)) {
+		key, err := keys.ParseVerifyKey(line)
+		if err != nil {
+			return func(string, string, []byte, string) error {
+				return errors.New("a public key in ledger.pub is damaged")
+			}
 		}
+		known[key.ID()] = key
 	}
 	own, err := os.ReadFile(filepath.Join(data, "node"))
 	name := strings.TrimSpace(string(own))
 	return func(writer, keyID string, head []byte, signature string) error {
-		if keyID != key.ID() && (err != nil || writer != name) {
-			return nil
+		key, ok := known[keyID]
+		switch {
+		case ok:
+			return key.Verify(head, signature)
+		case embedded || err == nil && writer == name:
+			return fmt.Errorf("it is signed with key %s, which is not in ledger.pub", keyID)
 		}
-		return key.Verify(head, signature)
+		return nil
 	}
 }

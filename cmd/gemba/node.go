@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,8 +126,7 @@ func openNode(ctx context.Context, o *storeOptions) (*node, error) {
 	if n.signing, err = keys.LoadOrCreateSigningKey(filepath.Join(o.data, "ledger.key")); err != nil {
 		return nil, err
 	}
-	public := filepath.Join(o.data, "ledger.pub")
-	if err := os.WriteFile(public, []byte(n.signing.Public().String()+"\n"), 0o644); err != nil {
+	if err := publishKey(filepath.Join(o.data, "ledger.pub"), n.signing.Public()); err != nil {
 		return nil, err
 	}
 	conf, err := o.tls()
@@ -151,6 +151,19 @@ func nodeName(path string) (string, error) {
 	}
 	name := "node-" + strings.ToLower(rand.Text()[:8])
 	return name, os.WriteFile(path, []byte(name+"\n"), 0o600)
+}
+
+// publishKey adds a node's public ledger key to the list of those that are known, one a line. Keys of other nodes may be
+// added there by hand, so that their chains can be checked here, too.
+func publishKey(path string, key keys.VerifyKey) error {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if slices.Contains(strings.Fields(string(text)), key.String()) {
+		return nil
+	}
+	return os.WriteFile(path, append(text, key.String()+"\n"...), 0o644)
 }
 
 // newID makes ids that sort by time, so that what is new lies together in the database.
