@@ -174,7 +174,10 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 	}
 	if err := s.run("COMMIT", nil, 1); err != nil {
 		t := fromText(err)
-		if t.kind != foreignKey && t.kind != busy {
+		switch t.kind {
+		case foreignKey, busy:
+		case diskFull: // the record that would have made it hold did not fit, and is not looked for again after the rollback
+		default:
 			t.kind = outcomeUnknown // a disk that fails in COMMIT may have kept what it was given
 		}
 		return nil, s.rollback(t)

@@ -244,21 +244,36 @@ func (d *demo) people(ctx context.Context) error {
 	return nil
 }
 
+// credentialsFile is there while the doors are open, and says where they are. secretsFile keeps what was handed out over
+// restarts.
 func (d *demo) credentialsFile() string { return filepath.Join(d.node.data, "demo-credentials.json") }
+func (d *demo) secretsFile() string     { return filepath.Join(d.node.data, "demo-secrets.json") }
 
 // credentials gives everybody their way in. What an earlier start handed out is used again.
 func (d *demo) credentials(ctx context.Context) (*demoCredentials, error) {
-	text, err := os.ReadFile(d.credentialsFile())
+	if err := os.Remove(d.credentialsFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	text, err := os.ReadFile(d.secretsFile())
 	if err == nil {
 		var c demoCredentials
 		if err := json.Unmarshal(text, &c); err != nil {
-			return nil, fmt.Errorf("%s is damaged (%w); delete it to have new credentials made", d.credentialsFile(), err)
+			return nil, fmt.Errorf("%s is damaged (%w); delete it to have new credentials made", d.secretsFile(), err)
 		}
 		return &c, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	c, err := d.newCredentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, writeSecret(d.secretsFile(), c)
+}
+
+// newCredentials makes them all.
+func (d *demo) newCredentials(ctx context.Context) (*demoCredentials, error) {
 	folder := filepath.Join(d.node.data, "demo-keys")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
@@ -318,6 +333,9 @@ func (d *demo) sshKey(ctx context.Context, file, comment string, c *mes.AddSSHKe
 	k, err := keys.NewSSHKey(comment)
 	if err != nil {
 		return err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // of a first start that was cut short: nobody was told of it
 	}
 	if err := k.WriteFile(file); err != nil {
 		return err
@@ -383,17 +401,20 @@ func (d *demo) orders(ctx context.Context) error {
 	return nil
 }
 
-// write puts the credentials where scripts find them. The file appears whole or not at all.
-func (d *demo) write(c *demoCredentials) error {
+// write puts the credentials where scripts find them.
+func (d *demo) write(c *demoCredentials) error { return writeSecret(d.credentialsFile(), c) }
+
+// writeSecret writes a file for its owner's eyes, whole or not at all.
+func writeSecret(path string, c *demoCredentials) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
 	}
-	temporary := d.credentialsFile() + ".new"
+	temporary := path + ".new"
 	if err := os.WriteFile(temporary, append(text, '\n'), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, d.credentialsFile())
+	return os.Rename(temporary, path)
 }
 
 // howTo says how to sign in.

@@ -127,7 +127,9 @@ func (p *testPlant) start(options []string) error {
 	if err != nil {
 		return err
 	}
-	before, _ := os.Stat(filepath.Join(p.data(), "demo-credentials.json"))
+	if err := os.Remove(filepath.Join(p.data(), "demo-credentials.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	p.process = exec.Command(gembaProgram, append([]string{"serve", "--demo", "--data", p.data(), "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"}, args...)...)
 	p.process.Stdout, p.process.Stderr = log, log
 	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -137,7 +139,7 @@ func (p *testPlant) start(options []string) error {
 	p.ended = make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait(); log.Close() }(p.process, p.ended)
 	for range 600 {
-		if now, err := os.Stat(filepath.Join(p.data(), "demo-credentials.json")); err == nil && (before == nil || !os.SameFile(now, before)) {
+		if _, err := os.Stat(filepath.Join(p.data(), "demo-credentials.json")); err == nil {
 			return nil
 		}
 		select {
