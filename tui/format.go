@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,16 @@ func count(n int64) string {
 		s = s[:i] + " " + s[i:]
 	}
 	return s
+}
+
+// fitted writes a quantity at the right of a width, with its thousands apart if there is room. It is never cut: that
+// would be another number.
+func fitted(n int64, width int) string {
+	s := count(n)
+	if len(s) > width {
+		s = strconv.FormatInt(n, 10)
+	}
+	return strings.Repeat(" ", max(width-len(s), 0)) + s
 }
 
 // clock writes how long something has been so, as hours, minutes and seconds.

@@ -341,21 +341,29 @@ func (j *job) strip(op *mes.Operation, available int64, r area) []widget.Line {
 	if why := j.why(op); why != "" {
 		lines = append(lines, widget.Of(widget.Span{Text: why, Tone: widget.Warning}))
 	}
-	return append(lines, pairs(j.figures(op, available), "")...)
+	return append(lines, pairs(j.figures(op, available), "", r.width)...)
 }
 
-// pairs writes quantities two a line, each behind its label.
-func pairs(figures []figure, indent string) []widget.Line {
+// pairs writes quantities two a line, each behind its label; one a line where two do not fit.
+func pairs(figures []figure, indent string, width int) []widget.Line {
 	var lines []widget.Line
+	wide, each := 7, 2
+	for _, g := range figures {
+		wide = max(wide, len(count(g.value)))
+		if len(indent)+23+2*len(itoa(int(g.value))) > width {
+			each = 1
+		}
+	}
+	wide = max(min(wide, (width-len(indent)-23)/2), 7)
 	for i, g := range figures {
-		if i%2 == 0 {
+		if i%each == 0 {
 			lines = append(lines, widget.Of(widget.Span{Text: indent}))
 		}
 		l := &lines[len(lines)-1]
-		if i%2 == 1 {
+		if i%each == 1 {
 			l.Spans = append(l.Spans, widget.Span{Text: "   "})
 		}
-		l.Spans = append(l.Spans, widget.Span{Text: widget.Left(g.label, 10), Tone: widget.Dim}, widget.Span{Text: widget.Right(count(g.value), 7), Tone: widget.Strong})
+		l.Spans = append(l.Spans, widget.Span{Text: widget.Left(g.label, 10), Tone: widget.Dim}, widget.Span{Text: fitted(g.value, wide), Tone: widget.Strong})
 	}
 	return lines
 }
@@ -406,16 +414,23 @@ func (j *job) large(op *mes.Operation, available int64, r area) []widget.Line {
 func (j *job) figureLines(op *mes.Operation, available int64, r area) []widget.Line {
 	figures := j.figures(op, available)
 	if r.width < 60 {
-		return pairs(figures, "  ")
+		return pairs(figures, "  ", r.width)
 	}
 	each := min((r.width-4)/len(figures), 18)
+	big := r.class == wall
+	for _, g := range figures {
+		if len(count(g.value)) >= each {
+			return pairs(figures, "  ", r.width)
+		}
+		big = big && widget.Width(widget.Big(strconv.FormatInt(g.value, 10), j.a.ascii)[0]) <= each
+	}
 	labels, values := []widget.Span{{Text: "  "}}, []widget.Span{{Text: "  "}}
 	for _, g := range figures {
 		labels = append(labels, widget.Span{Text: widget.Left(strings.ToUpper(g.label), each), Tone: widget.Dim})
 		values = append(values, widget.Span{Text: widget.Left(count(g.value), each), Tone: g.tone})
 	}
 	lines := []widget.Line{{Spans: labels}}
-	if r.class == wall {
+	if big {
 		return append(lines, bigFigures(figures, each, j.a.ascii)...)
 	}
 	return append(lines, widget.Line{Spans: values})
@@ -467,7 +482,7 @@ func (a *App) reportSpans(r *mes.Report, undone bool) []widget.Span {
 		tone, note = widget.Dim, a.say("report.taken_back")+" "+r.Reason
 	}
 	return []widget.Span{
-		{Text: widget.Left(a.moment(r.RecordedAt), 13), Tone: widget.Dim}, {Text: widget.Right(sign+count(r.Quantity), 8), Tone: tone},
+		{Text: widget.Left(a.moment(r.RecordedAt), 13), Tone: widget.Dim}, {Text: widget.Right(sign+count(r.Quantity), max(8, len(sign+count(r.Quantity)))), Tone: tone},
 		{Text: "  " + widget.Left(a.say("qty."+string(r.Kind)), 8), Tone: tone}, {Text: note, Tone: widget.Dim},
 	}
 }

@@ -251,7 +251,9 @@ func (o *order) Draw(r area) Frame {
 	l := lookOf(orderLooks, ord.State)
 	f := Frame{Note: a.say("order.note", ord.Priority, a.day(ord.Due))}
 	if r.narrow() {
-		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: string(ord.Product) + " " + count(ord.Ordered), Tone: widget.Plain}),
+		ordered := fitted(ord.Ordered, max(r.width-widget.Width(string(ord.Product))-1, 0))
+		ordered = " " + strings.TrimSpace(ordered)
+		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: widget.Cut(string(ord.Product), r.width-len(ordered)) + ordered, Tone: widget.Plain}),
 			widget.Of(widget.Span{Text: widget.Left(" "+l.glyph+" "+a.say(l.key), r.width), Tone: l.tone.Badge()}))
 	} else {
 		state := widget.Span{Text: " " + l.glyph + " " + a.say(l.key) + " ", Tone: l.tone.Badge()}
@@ -316,7 +318,7 @@ func (o *order) operations(r area, height int) []widget.Line {
 		for i := from; i < to; i++ {
 			lit := i == o.list.Cursor
 			lines = append(lines, a.markLine(lit, widget.Span{Text: itoa(ops[i].Seq) + " ", Tone: widget.Strong}, widget.Span{Text: ops[i].Name, Tone: widget.Strong}),
-				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, a.short(lookOf(opLooks, ops[i].State)), {Text: widget.Right(count(ops[i].Good), 6)}}})
+				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, a.short(lookOf(opLooks, ops[i].State)), {Text: fitted(ops[i].Good, 6)}}})
 		}
 		return lines
 	}

@@ -205,13 +205,22 @@ func (o *orders) Draw(r area) Frame {
 			row, lit := &o.page.rows[i], i == o.list.Cursor
 			f.Lines = append(f.Lines, o.a.markLine(lit, widget.Span{Text: row.Number, Tone: widget.Strong}),
 				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, o.a.short(lookOf(orderLooks, row.State)),
-					{Text: " " + count(row.Good) + "/" + count(row.Ordered)}}})
+					{Text: " " + made(row, r.width-8)}}})
 		}
 	default:
 		t := o.table(r)
 		f.Lines = append(f.Lines, tableLines(&t, &o.list, r.width, r.height)...)
 	}
 	return f
+}
+
+// made says how many are good of how many were ordered, within a width if the digits fit.
+func made(row *mes.OrderSummary, width int) string {
+	s := count(row.Good) + "/" + count(row.Ordered)
+	if len(s) > width {
+		s = fitted(row.Good, 0) + "/" + fitted(row.Ordered, 0)
+	}
+	return s
 }
 
 func (o *orders) table(r area) widget.Table {

@@ -102,7 +102,7 @@ func (q *queue) Draw(r area) Frame {
 			it, lit := q.items[i], i == q.list.Cursor
 			f.Lines = append(f.Lines, q.a.markLine(lit, widget.Span{Text: it.Number + "/" + itoa(it.Seq), Tone: widget.Strong}),
 				widget.Line{Lit: lit, Spans: []widget.Span{{Text: "  "}, q.a.short(itemLook(&it)),
-					{Text: widget.Right(count(it.Available), 6) + " " + q.name(&it)}}})
+					{Text: fitted(it.Available, 6) + " " + q.name(&it)}}})
 		}
 		return f
 	}

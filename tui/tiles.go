@@ -48,7 +48,7 @@ func (b *board) tile(m *mes.MachineTile, width int, lit bool) []widget.Line {
 	if lit {
 		mark = "▌ "
 	}
-	job := "-"
+	job, total := "-", fitted(m.Total, 9)
 	if m.Order != "" {
 		job = m.Order + "/" + itoa(m.Seq)
 	}
@@ -60,7 +60,7 @@ func (b *board) tile(m *mes.MachineTile, width int, lit bool) []widget.Line {
 		widget.Of(widget.Span{Text: widget.Left(" "+l.glyph+" "+a.say(l.key), width-widget.Width(since)-1) + since + " ", Tone: l.tone.Badge()}),
 		widget.Of(widget.Span{Text: mark, Tone: widget.Act}, widget.Span{Text: widget.Left(string(m.Machine), 13), Tone: widget.Strong},
 			widget.Span{Text: widget.Left(m.Name, width-15), Tone: widget.Dim}),
-		widget.Of(widget.Span{Text: widget.Left("  "+job, width-9)}, widget.Span{Text: widget.Right(count(m.Total), 9), Tone: widget.Strong}),
+		widget.Of(widget.Span{Text: widget.Left("  "+job, width-len(total))}, widget.Span{Text: total, Tone: widget.Strong}),
 		widget.Of(note),
 	}
 }

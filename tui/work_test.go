@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +207,24 @@ func TestOrders_searchFilterAndPages(t *testing.T) {
 		d.press("f")
 	}
 	d.sees("RELEASED", "Z1").misses("A1000")
+}
+
+// TestQuantities_areNeverCut: a number that lost its end is another number.
+func TestQuantities_areNeverCut(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 1_000_000_000)
+	whole := regexp.MustCompile(`1 000 000 000|1000000000`)
+	for _, size := range append(sizes[:len(sizes):len(sizes)], struct{ rows, cols int }{24, 60}) {
+		d := f.drive(f.session("KIOSK-2", "", size.cols, size.rows)).signIn("7001")
+		for _, keys := range []string{"", "enter", "o", "enter"} {
+			if keys != "" {
+				d.press(keys)
+			}
+			if v := d.view(); !whole.MatchString(v) || regexp.MustCompile(`\b1[ 0]*…`).MatchString(v) {
+				t.Errorf("%dx%d: the quantity is not whole:\n%s", size.rows, size.cols, v)
+			}
+		}
+	}
 }
 
 func TestBoard_movesByItself(t *testing.T) {

@@ -180,3 +180,31 @@ func TestBig_rowsAreEquallyLong(t *testing.T) {
 		}
 	}
 }
+
+// TestTable_neverCutsANumber: text makes room first, then the thousands are written together.
+func TestTable_neverCutsANumber(t *testing.T) {
+	table := Table{Columns: []Column{{Title: "Job", Width: 16}, {Title: "Avail", Width: 6, Right: true}, {Title: "Operation", Width: 12, Flex: true}, {Title: "Due", Width: 10}}}
+	table.Rows = [][]Span{{{Text: "1001/20"}, {Text: "1 000 000 000"}, {Text: "Turn the outside"}, {Text: "2026-11-26"}}}
+	for width, want := range map[int]string{
+		80: "1 000 000 000  Turn the outside", 53: "1001/20           1 000 000 000", 44: "1001/20  1 000 000 000  Turn", 40: "1001/20",
+	} {
+		text := func(l Line) (s string) {
+			for _, part := range l.Spans {
+				s += part.Text
+			}
+			return s
+		}
+		line := text(table.Line(0, width, false))
+		if Width(line) > width || !strings.Contains(strings.Join(strings.Fields(line), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("%d columns: %q", width, line)
+		}
+	}
+	for width := 20; width < 80; width++ {
+		line := table.Line(0, width, false)
+		for i, part := range line.Spans {
+			if strings.HasPrefix(strings.TrimSpace(part.Text), "1") && strings.Contains(part.Text, Ellipsis) && i > 1 {
+				t.Errorf("%d columns: a number is cut: %q", width, part.Text)
+			}
+		}
+	}
+}
