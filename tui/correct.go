@@ -10,14 +10,15 @@ import (
 	"gemba/tui/widget"
 )
 
-// correct lists the reports of an operation that stand, for one of them to be taken back and replaced.
+// correct lists the reports of an operation that stand, for one of them to be taken back and replaced: one's own, and
+// those of others for who leads the work there.
 type correct struct {
 	a       *App
 	order   mes.ID
 	op      mes.ID
 	read    question[*mes.OrderDetail]
 	detail  *mes.OrderDetail
-	reports []mes.Report // of this operation, that stand, newest first
+	reports []mes.Report // of this operation, that stand and may be corrected, newest first
 	list    widget.List
 }
 
@@ -39,7 +40,8 @@ func (c *correct) Load() tea.Cmd {
 func (c *correct) take(d *mes.OrderDetail) {
 	c.detail, c.reports = d, nil
 	for _, r := range d.Reports {
-		if r.Operation == c.op && r.Corrects == "" && !corrected(d.Reports, r.ID) {
+		mine := r.Person == c.a.actor.Person || c.a.actor.May(mes.LeadWork, r.Place())
+		if mine && r.Operation == c.op && r.Corrects == "" && !corrected(d.Reports, r.ID) {
 			c.reports = append(c.reports, r)
 		}
 	}

@@ -117,6 +117,23 @@ func TestCorrect_toNothing(t *testing.T) {
 	}
 }
 
+// TestCorrect_offersWhatMayBeCorrected: nobody fills a form in that is refused in the end.
+func TestCorrect_offersWhatMayBeCorrected(t *testing.T) {
+	f := newFloor(t)
+	f.release("1001", 50)
+	f.sawn("1001", 20)
+	otto := f.actor("7002")
+	f.do(otto, &mes.StartJob{Order: "1001", Operation: "20"})
+	f.do(otto, &mes.ReportJob{Order: "1001", Operation: "20", Good: 3})
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "e").sees("Nothing has been reported here").press("esc", "s", "r")
+	d.write("5").press("enter", "e").sees("1 that stand", "you").misses("other")
+	a := f.drive(f.session("", "7100", 80, 24)).a
+	c := newCorrect(a, f.detail("1001").Order.ID, f.detail("1001").Operations[1].ID)
+	if c.take(f.detail("1001")); len(c.reports) != 2 {
+		t.Errorf("a lead may correct %d reports, want 2", len(c.reports))
+	}
+}
+
 func TestOrder_fromDraftToClosed(t *testing.T) {
 	f := newFloor(t)
 	lead := f.actor("7100")

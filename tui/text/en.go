@@ -63,7 +63,7 @@ var English = Catalogue{
 	"job.instruction": "I have read and understood work instruction %s.",
 	"complete.about":  "Operation %s ends with %s good and %s scrap.", "complete.short": "%s %s are not reported. Say why less is made, or go back and report them.",
 	"report.about": "%s %s: %s %s available", "report.takes_back": "takes back: %s", "report.taken_back": "(taken back)",
-	"correct.none": "Nothing has been reported here that could be corrected.", "correct.note": "%d that stand",
+	"correct.none": "Nothing has been reported here that you may correct.", "correct.note": "%d that stand",
 	"correct.about": "%s %s, reported %s, is taken back; the right report takes its place. 0 if it should not have been.",
 
 	"orders.open": "open", "orders.all": "all", "orders.stopped": "paused or held", "orders.over": "closed or cancelled",
