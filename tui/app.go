@@ -220,6 +220,9 @@ func (a *App) back() tea.Cmd {
 		a.tell(widget.Warning, "say.unsent")
 		return nil
 	}
+	if a.status.key == "say.unsent" {
+		a.status = status{}
+	}
 	return a.shut()
 }
 

@@ -188,7 +188,7 @@ func TestDraft_isLeftOnlyWhenAskedTwice(t *testing.T) {
 	f.release("1001", 50)
 	f.sawn("1001", 12)
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s", "r").write("4")
-	d.press("esc").sees("Not sent yet", "[4").press("5").press("esc").sees("Not sent yet", "[45").press("f3").sees("Job")
+	d.press("esc").sees("Not sent yet", "[4").press("5").press("esc").sees("Not sent yet", "[45").press("f3").sees("Job").misses("Not sent yet")
 }
 
 // TestOutput_holdsNoControlFromNames: what somebody called something never moves the cursor of somebody else.
