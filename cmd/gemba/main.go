@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // sites have time zones, also where the system has none
 
@@ -65,8 +66,11 @@ func showError(w io.Writer, _ fang.Styles, err error) {
 
 func statusOf(err error) int {
 	var e exitError
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		return e.status
+	case err != nil && (strings.HasPrefix(err.Error(), "unknown command ") || strings.HasPrefix(err.Error(), "accepts ")):
+		return mes.ExitUsage // cobra's own words for what it cannot place
 	}
 	return mes.ExitStatus(err)
 }

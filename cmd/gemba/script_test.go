@@ -36,6 +36,7 @@ import (
 //	api KEY METHOD PATH [BODY]  a call with the key of that name ("-" for none); prints status and body; ID=… before it
 //	                            all gives the Idempotency-Key
 //	key NAME                    writes the key of that name to $WORK/NAME.key
+//	status N                    the exit status of the last gemba or ssh
 //	sql TEXT                    runs sqlite3 on the embedded store
 //	terminal WHO ROWSxCOLS      opens a terminal and connects from it; type, expect, lacks, picture then act on it
 //	type KEYS…                  tmux key names and texts; $PIN and $BADGE of WHO's own with pin:BADGE
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gemba": gembaVerb, "plant": plantVerb, "ssh": sshVerb, "api": apiVerb, "key": keyVerb, "sql": sqlVerb,
 			"terminal": terminalVerb, "type": typeVerb, "expect": expectVerb, "lacks": lacksVerb, "picture": pictureVerb,
-			"edit": editVerb, "capture": captureVerb,
+			"edit": editVerb, "capture": captureVerb, "status": statusVerb,
 		},
 	})
 }
@@ -184,7 +185,26 @@ func (p *testPlant) close() {
 func plantOf(ts *testscript.TestScript) *testPlant { return ts.Value("plant").(*testPlant) }
 
 func gembaVerb(ts *testscript.TestScript, neg bool, args []string) {
-	finish(ts, neg, ts.Exec(gembaProgram, args...))
+	err := ts.Exec(gembaProgram, args...)
+	setStatus(ts, err)
+	finish(ts, neg, err)
+}
+
+// setStatus keeps the exit status of the last program for the verb status.
+func setStatus(ts *testscript.TestScript, err error) {
+	var exit *exec.ExitError
+	status := 0
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	}
+	ts.Setenv("STATUS", strconv.Itoa(status))
+}
+
+// statusVerb compares the exit status of the last gemba or ssh: status 2.
+func statusVerb(ts *testscript.TestScript, _ bool, args []string) {
+	if got := ts.Getenv("STATUS"); got != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
 }
 
 func plantVerb(ts *testscript.TestScript, neg bool, args []string) {
@@ -251,12 +271,7 @@ func sshVerb(ts *testscript.TestScript, neg bool, args []string) {
 		words = append(words, "'"+word+"'")
 	}
 	err = ts.Exec("ssh", words...)
-	var exit *exec.ExitError
-	status := 0
-	if errors.As(err, &exit) {
-		status = exit.ExitCode()
-	}
-	ts.Setenv("STATUS", strconv.Itoa(status))
+	setStatus(ts, err)
 	finish(ts, neg, err)
 }
 
