@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"gemba/mes"
+	"gemba/tui/widget"
 )
 
 func TestSignIn_wrongPINTellsAndKeepsTheBadge(t *testing.T) {
@@ -147,6 +148,10 @@ func TestEnd(t *testing.T) {
 	d.send(Quit{"maintenance"})
 	if v := d.a.View(); !d.quit || v.AltScreen || !strings.Contains(v.Content, "going down (maintenance)") {
 		t.Errorf("quit %v, alternate screen %v: %s", d.quit, v.AltScreen, v.Content)
+	}
+	d.resize(20, 16)
+	if v := d.a.View().Content; !strings.Contains(v, "(maintenance)") || strings.Contains(v, widget.Ellipsis) {
+		t.Errorf("in a small window the farewell is %q", v)
 	}
 	d = f.drive(f.session("KIOSK-1", "", 80, 24))
 	d.send(feedEndMsg{})

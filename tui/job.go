@@ -287,7 +287,7 @@ func (j *job) why(op *mes.Operation) string {
 	if h.Type == "" || op.State != mes.OpHeld && j.detail.Order.State != mes.OrderHeld {
 		return ""
 	}
-	return j.a.say("job.held", string(h.Type), h.Reason, string(h.Owner))
+	return j.a.say("job.held", string(h.Type), string(h.Owner), h.Reason)
 }
 
 type figure struct {
@@ -329,7 +329,7 @@ func (j *job) small(op *mes.Operation, available int64, r area) []widget.Line {
 		lines = append(lines, widget.Spread(widget.Of(widget.Span{Text: g.label, Tone: widget.Dim}),
 			widget.Of(widget.Span{Text: count(g.value), Tone: widget.Strong}), r.width))
 	}
-	for _, part := range widget.Wrap(j.why(op), r.width, 3) {
+	for _, part := range widget.Wrap(j.why(op), r.width, max(r.height-len(lines), 1)) {
 		lines = append(lines, widget.Of(widget.Span{Text: part, Tone: widget.Warning}))
 	}
 	return lines

@@ -264,7 +264,8 @@ func (o *order) Draw(r area) Frame {
 			widget.Span{Text: "   " + a.say("order.line", count(ord.Ordered), ord.Unit, string(ord.Product), string(ord.Revision)), Tone: widget.Plain}))
 	}
 	if why := o.why(); why != "" {
-		for _, part := range widget.Wrap(why, r.width-2, 2) {
+		room := r.height - len(f.Lines) - 2*len(o.detail.Operations) // the operations are seen as well
+		for _, part := range widget.Wrap(why, r.width-2, max(room, 2)) {
 			f.Lines = append(f.Lines, widget.Of(widget.Span{Text: "  " + part, Tone: widget.Warning}))
 		}
 	}
@@ -289,7 +290,7 @@ func (o *order) why() string {
 	a, ord := o.a, &o.detail.Order
 	switch {
 	case ord.State == mes.OrderHeld:
-		return a.say("job.held", string(ord.Hold.Type), ord.Hold.Reason, string(ord.Hold.Owner))
+		return a.say("job.held", string(ord.Hold.Type), string(ord.Hold.Owner), ord.Hold.Reason)
 	case ord.State == mes.OrderCompleted || ord.State == mes.OrderClosed:
 		words := a.say("order.made", count(ord.Good), count(ord.Short), count(ord.Over))
 		if ord.ShortReason != "" {
@@ -302,7 +303,7 @@ func (o *order) why() string {
 		return a.say("order.no_operations")
 	}
 	if op := o.selected(); op != nil && op.State == mes.OpHeld {
-		return itoa(op.Seq) + ": " + a.say("job.held", string(op.Hold.Type), op.Hold.Reason, string(op.Hold.Owner))
+		return itoa(op.Seq) + ": " + a.say("job.held", string(op.Hold.Type), string(op.Hold.Owner), op.Hold.Reason)
 	}
 	return ""
 }

@@ -117,7 +117,7 @@ func (s *slip) Draw(r area) Frame {
 	var f Frame
 	room := r.height - min(len(s.form.Fields), r.height)
 	for _, text := range s.about {
-		for _, l := range widget.Wrap(text, r.width-2, 4) {
+		for _, l := range widget.Wrap(text, r.width-2, room-len(f.Lines)) {
 			if len(f.Lines) < room {
 				f.Lines = append(f.Lines, widget.Say(" "+l))
 			}

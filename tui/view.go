@@ -11,7 +11,11 @@ import (
 // View draws the window: header, title, body, status, keys. Every line is exactly as wide as the window.
 func (a *App) View() tea.View {
 	if a.farewell != "" {
-		return tea.NewView(a.paint.Paint(widget.Say(a.farewell), max(a.width, 1)) + "\n")
+		var words strings.Builder
+		for _, l := range widget.Wrap(a.farewell, max(a.width, 1), max(a.height, 1)) {
+			words.WriteString(a.paint.Paint(widget.Say(l), max(a.width, 1)) + "\n")
+		}
+		return tea.NewView(words.String())
 	}
 	v := tea.NewView("")
 	v.AltScreen = true

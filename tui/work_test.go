@@ -180,6 +180,25 @@ func TestOrder_fromDraftToClosed(t *testing.T) {
 	d.misses("c complete", "h hold", "x cancel")
 }
 
+// TestSmallScreen_tellsAll: what somebody has to know to go on is seen in the smallest window.
+func TestSmallScreen_tellsAll(t *testing.T) {
+	f := newFloor(t)
+	furnish(f)
+	words := func(d *driver) string { return strings.Join(strings.Fields(d.view()), " ") }
+	d := f.drive(f.session("KIOSK-1", "", 20, 16)).signIn("7001").press("enter", "s", "c")
+	if v := words(d); !strings.Contains(v, "go back and report them.") {
+		t.Errorf("the question is cut:\n%s", d.view())
+	}
+	for _, d := range []*driver{
+		f.drive(f.session("KIOSK-1", "", 20, 16)).signIn("7001").press("esc", "down", "down", "enter"),
+		f.drive(f.session("", "7100", 20, 16)).press("down", "down", "enter"),
+	} {
+		if v := words(d); !strings.Contains(v, "role quality") {
+			t.Errorf("who may release the hold is not told:\n%s", d.view())
+		}
+	}
+}
+
 func TestOrder_cancel(t *testing.T) {
 	f := newFloor(t)
 	f.release("2001", 10)

@@ -59,7 +59,7 @@ var English = Catalogue{
 
 	"job.gone": "This operation is not here any more. Go back and choose another.", "job.no_session": "nobody works on it",
 	"job.others": "%d at work", "job.session": "your session: %s, %s", "job.session_paused": "your session: paused at %s", "job.session_short": "Session",
-	"job.order_note": "order %s · %s · due %s · P%d", "job.held": "Held for %s: %s. The role %s may release it.", "job.recent": "Latest reports",
+	"job.order_note": "order %s · %s · due %s · P%d", "job.held": "Held for %s, role %s may release it: %s", "job.recent": "Latest reports",
 	"job.instruction": "I have read and understood work instruction %s.",
 	"complete.about":  "Operation %s ends with %s good and %s scrap.", "complete.short": "%s %s are not reported. Say why less is made, or go back and report them.",
 	"report.about": "%s %s: %s %s available", "report.takes_back": "takes back: %s", "report.taken_back": "(taken back)",
