@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -99,9 +101,49 @@ func (p *palette) run() tea.Cmd {
 	return a.do(p.id, c, func(r mes.Receipt) tea.Cmd {
 		p.ran, p.back, p.id = append(p.ran, line), 0, a.s.App.NewID()
 		p.set("")
-		a.tell(widget.Normal, "say.ran", spec.Name, strings.Trim(string(r.Result), "{}"), r.Writer, r.N)
+		a.tell(widget.Normal, "say.ran", spec.Name, r.Writer, r.N, a.outcome(r))
 		return nil
 	})
+}
+
+// outcome says in words what a command gave: what it was about, how that stands now, and what to call what is new.
+// The ids of records that nobody calls by them are left out.
+func (a *App) outcome(r mes.Receipt) string {
+	var gave struct {
+		Number    string `json:"number"`
+		Operation int    `json:"operation"`
+		State     string `json:"state"`
+		Available *int64 `json:"available"`
+		Split     string `json:"split_number"`
+		Received  *int   `json:"received"`
+		Revision  string `json:"revision"`
+		Key       string `json:"key"`
+	}
+	if json.Unmarshal(r.Result, &gave) != nil {
+		return ""
+	}
+	what := gave.Number
+	if gave.Operation > 0 {
+		what += "/" + itoa(gave.Operation)
+	}
+	if gave.State != "" {
+		what = a.say("ran.is", what, strings.ToLower(a.say("state."+gave.State)))
+	}
+	parts := []string{what, gave.Revision, gave.Key}
+	if gave.Available != nil {
+		parts = append(parts, a.say("ran.left", count(*gave.Available)))
+	}
+	if gave.Split != "" {
+		parts = append(parts, a.say("ran.split", gave.Split))
+	}
+	if gave.Received != nil {
+		parts = append(parts, a.say("ran.received", *gave.Received))
+	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "."
 }
 
 // words splits a command line at spaces; quotes keep a text together.

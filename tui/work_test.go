@@ -284,7 +284,7 @@ func TestPalette(t *testing.T) {
 	f.release("1001", 50)
 	d := f.drive(f.session("", "7100", 80, 24)).press(":")
 	d.write("job sta").press("tab").sees("job start ORDER/OPERATION").write("1001/10").press("enter").sees("job.start done")
-	d.write("job rep").press("tab").write("1001/10 goo").press("tab").write("8 scrap=2:BURR").press("enter").sees("job.report done")
+	d.write("job rep").press("tab").write("1001/10 goo").press("tab").write("8 scrap=2:BURR").press("enter").sees("job.report done. Ledger node1/", "1001/10 is running, 40 left.").misses("{", "id-0")
 	if op := f.detail("1001").Operations[0]; op.Good != 8 || op.Scrap != 2 {
 		t.Errorf("operation 10 has %d good and %d scrap", op.Good, op.Scrap)
 	}

@@ -93,7 +93,8 @@ var English = Catalogue{
 	"say.confirmed": "Confirmed instruction %s.", "say.booked": "Booked %s. %s left. Ledger %s/%d.",
 	"say.booked_before": "Was booked already: %s. %s left. Ledger %s/%d.",
 	"say.corrected":     "Corrected %s to %s. Ledger %s/%d.", "say.order_is": "Order %s is %s.", "say.split": "Order %s is split: the other part is %s.",
-	"say.ran": "%s done: %s. Ledger %s/%d.",
+	"say.ran": "%s done. Ledger %s/%d. %s",
+	"ran.is":  "%s is %s", "ran.left": "%s left", "ran.split": "the other part is %s", "ran.received": "%d received",
 
 	"bye.ended": "gemba: this session has ended. Connect again to go on.", "bye.left": "gemba: signed out. Good-bye.",
 	"bye.idle":   "gemba: signed out after %s without a key. Connect again to go on.",
