@@ -48,7 +48,7 @@ fuzz:                 ## every fuzz target for FUZZ each
 	@deploy/fuzz.sh $(FUZZ)
 
 golden:               ## write the golden views anew; look at the difference before you commit it
-	$(GO) test ./tui/... -update
+	$(GO) test ./tui -update
 
 clean:
 	rm -rf $(BUILD)
