@@ -45,6 +45,8 @@ type Operation struct {
 	Reworked int64   `json:"reworked"` // good and scrap that came back from rework sessions
 	Reports  int64   `json:"reports"`  // reports that stand: not corrected, not corrections
 
+	LastReport ID `json:"last_report"` // the newest report, correction or not; each names the one before it
+
 	Sessions    []ID      `json:"sessions"` // open ones: running and paused
 	Running     int       `json:"running"`  // how many of them run
 	Reason      string    `json:"reason"`   // why it was skipped or completed short

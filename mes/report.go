@@ -41,6 +41,7 @@ type Report struct {
 	RecordedAt      time.Time   `json:"recorded_at"`
 	Command         ID          `json:"command"`
 	Corrects        ID          `json:"corrects"` // the report that this one takes back
+	Previous        ID          `json:"previous"` // the report before it at the operation
 	SnapshotVersion int         `json:"snapshot_version"`
 	Odd             []Oddity    `json:"odd"`
 }
@@ -114,8 +115,7 @@ func (c *ReportJob) decide(d *Decision) error {
 			Station: d.Actor.Station, Machine: s.Machine, OccurredAt: at, RecordedAt: d.Now, Command: d.ID,
 			SnapshotVersion: f.order.Snapshot.Version, Odd: d.odd,
 		}
-		d.Add(r)
-		op.count(r, +1)
+		d.report(op, r)
 		ids = append(ids, r.ID)
 	}
 	if c.Good > 0 {
@@ -220,8 +220,16 @@ func (d *Decision) reportable(f *flow, op *Operation, s *Session, c *ReportJob, 
 	return nil
 }
 
-// count adds a report to the operation's sums, or with sign −1 takes it out again.
-func (o *Operation) count(r *Report, sign int64) {
+// report adds a report to its operation: to the sums, which a correction takes back, and to the end of the chain in which
+// each report names the one before it. The chain finds the reports of an operation; an index of reports by order would be
+// written at a place of its own for every order at work, and cost a report a third more.
+func (d *Decision) report(o *Operation, r *Report) {
+	r.Previous, o.LastReport = o.LastReport, r.ID
+	d.Add(r)
+	sign := int64(1)
+	if r.Corrects != "" {
+		sign = -1
+	}
 	n := sign * r.Quantity
 	switch r.Kind {
 	case GoodPieces:
@@ -295,8 +303,7 @@ func (c *CorrectReport) decide(d *Decision) error {
 	}
 	back := *wrong
 	back.ID, back.Reason, back.Corrects, back.Command, back.RecordedAt, back.Odd = d.NewID(), c.Reason, wrong.ID, d.ID, d.Now, nil
-	d.Add(&back)
-	op.count(wrong, -1)
+	d.report(op, &back)
 	if c.Quantity > 0 {
 		right := *wrong
 		right.ID, right.Quantity, right.Command, right.RecordedAt, right.Odd = d.NewID(), c.Quantity, d.ID, d.Now, nil
@@ -317,8 +324,7 @@ func (c *CorrectReport) decide(d *Decision) error {
 		default:
 			return invalid("instead", "instead must be good, scrap, rework or review")
 		}
-		d.Add(&right)
-		op.count(&right, +1)
+		d.report(op, &right)
 		d.Give("report", right.ID)
 	}
 	if err := f.sound(was); err != nil {

@@ -96,6 +96,7 @@ func (c *committer) compose(group []*task) (*batch, error) {
 			add(l.table.ignore, l.args)
 		}
 		for len(b.counting) < len(b.stmts) {
+			b.stmts[len(b.counting)].counted = true
 			b.counting = append(b.counting, t)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // An engine is a database. It is all that differs between the two that the store runs on.
 type engine interface {
-	// exec runs the statements in order, all or nothing, and tells how many rows each changed. An error is a
+	// exec runs the statements in order, all or nothing, and tells how many rows each that is counted changed. An error is a
 	// *trouble; unless its kind is outcomeUnknown, nothing was changed.
 	exec(ctx context.Context, batch []stmt) ([]int64, error)
 
@@ -27,11 +27,13 @@ type engine interface {
 }
 
 // A stmt is one SQL statement with its arguments: nil, int64, float64 or string. With rows it is carried out that many
-// times, each with the next so many arguments; only an engine that does not take lists is given such.
+// times, each with the next so many arguments; only an engine that does not take lists is given such. Of one that is
+// counted it is told how many rows it changed.
 type stmt struct {
-	sql  string
-	args []any
-	rows int
+	sql     string
+	args    []any
+	rows    int
+	counted bool
 }
 
 // A level says how fresh a query must be.

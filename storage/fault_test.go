@@ -26,7 +26,7 @@ func TestFaults_realMessages(t *testing.T) {
 			}, duplicate, "person.badge"},
 			{"expectation", []stmt{{sql: "INSERT INTO must(ok) VALUES (0)", args: nil}}, stale, ""},
 			{"expectation of nothing", []stmt{{sql: "INSERT INTO must(ok) VALUES (NULL)", args: nil}}, stale, ""},
-			{"check", []stmt{{sql: "INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (900, '', '', 0)", args: nil}, {sql: "UPDATE job_session SET to_ms = 1", args: nil}, {sql: "INSERT INTO operation(id, \"order\", site, line, family, seq, code, name, class, setup_s, run_ms, optional, state, held_from, planned, good, scrap, rework, review, reworked, reports, running, reason, version) VALUES ('1', 'x', '', '', '', 1, '', '', '', 0, 0, 0, '', '', 0, -1, 0, 0, 0, 0, 0, 0, '', 1)"}},
+			{"check", []stmt{{sql: "INSERT INTO schema_migration(n, name, digest, at_ms) VALUES (900, '', '', 0)", args: nil}, {sql: "UPDATE job_session SET to_ms = 1", args: nil}, {sql: "INSERT INTO operation(id, \"order\", site, line, family, seq, code, name, class, setup_s, run_ms, optional, state, held_from, planned, good, scrap, rework, review, reworked, reports, last_report, running, reason, version) VALUES ('1', 'x', '', '', '', 1, '', '', '', 0, 0, 0, '', '', 0, -1, 0, 0, 0, 0, 0, '', 0, '', 1)"}},
 				checkFailed, "nothing_below_zero"},
 			{"foreign key", []stmt{{sql: "INSERT INTO revision(id, product, rev, status, author, released_by, version) VALUES ('X@A', 'X', 'A', '', '', '', 1)", args: nil}}, foreignKey, ""},
 			{"no value", []stmt{{sql: "INSERT INTO product(id, unit, family, version) VALUES ('P2', '', '', 1)", args: nil}}, notNull, "product.name"},

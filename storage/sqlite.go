@@ -158,19 +158,12 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 		return nil, fromText(err)
 	}
 	affected := make([]int64, len(batch))
-	before, err := s.changes()
 	for i, st := range batch {
-		var after int64
-		if err == nil {
-			err = s.run(st.sql, st.args, max(st.rows, 1))
-		}
-		if err == nil {
-			after, err = s.changes()
-		}
+		n, err := s.carryOut(st)
 		if err != nil {
 			return nil, s.rollback(fromText(err))
 		}
-		affected[i], before = after-before, after
+		affected[i] = n
 	}
 	if err := s.run("COMMIT", nil, 1); err != nil {
 		t := fromText(err)
@@ -184,6 +177,22 @@ func (s *sqlite) exec(ctx context.Context, batch []stmt) ([]int64, error) {
 	}
 	s.moving.dirty.Store(true)
 	return affected, nil
+}
+
+// carryOut runs one statement of a batch, and counts the rows that it changes if that is asked for.
+func (s *sqlite) carryOut(st stmt) (changed int64, err error) {
+	if !st.counted {
+		return 0, s.run(st.sql, st.args, max(st.rows, 1))
+	}
+	before, err := s.changes()
+	if err == nil {
+		err = s.run(st.sql, st.args, max(st.rows, 1))
+	}
+	if err != nil {
+		return 0, err
+	}
+	after, err := s.changes()
+	return after - before, err
 }
 
 // rollback undoes the open transaction and returns the error that led there. SQLite itself has rolled back after some

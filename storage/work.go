@@ -52,10 +52,22 @@ func (s *Store) CorrectionOf(ctx context.Context, f mes.Freshness, report mes.ID
 	return one[mes.Report](ctx, s, levelOf(f), q, "correction of report", report)
 }
 
+// reportsOf selects from the reports of one order, operation by operation back from the last.
+func reportsOf(order mes.ID) *query {
+	t := tableFor[mes.Report]()
+	return newQuery(`WITH RECURSIVE chain AS (
+		SELECT r.* FROM operation o JOIN report r ON r.id = o.last_report WHERE o."order" = ?
+		UNION ALL SELECT r.* FROM chain c JOIN report r ON r.id = c.previous)
+		SELECT `+t.list+" FROM chain", string(order))
+}
+
 // Reports lists reports, newest first.
 func (s *Store) Reports(ctx context.Context, f mes.ReportFilter) ([]mes.Report, string, error) {
-	q := selectFrom(tableFor[mes.Report]()).within(f.Scope, workPlace).
-		match(`"order"`, string(f.Order)).match("person", string(f.Person)).match("kind", string(f.Kind))
+	q := selectFrom(tableFor[mes.Report]())
+	if f.Order != "" {
+		q = reportsOf(f.Order)
+	}
+	q.within(f.Scope, workPlace).match("person", string(f.Person)).match("kind", string(f.Kind))
 	if err := q.after(f.Page.After, "<", "occurred_at_ms", "id"); err != nil {
 		return nil, "", err
 	}

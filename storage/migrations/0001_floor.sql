@@ -78,8 +78,9 @@ BEGIN
 END
 ----
 CREATE TRIGGER ledger_continues BEFORE INSERT ON ledger
-WHEN (NEW.n - 1) || ' ' || NEW.prev_hash IS NOT COALESCE((SELECT n || ' ' || hash FROM ledger WHERE writer = NEW.writer ORDER BY n DESC LIMIT 1),
-	'0 0000000000000000000000000000000000000000000000000000000000000000')
+WHEN (NEW.n - 1, NEW.prev_hash) IS NOT (SELECT n, hash FROM ledger WHERE writer = NEW.writer ORDER BY n DESC LIMIT 1)
+	AND (NEW.n, NEW.prev_hash, EXISTS (SELECT 1 FROM ledger WHERE writer = NEW.writer))
+		IS NOT (1, '0000000000000000000000000000000000000000000000000000000000000000', 0)
 BEGIN
 	SELECT RAISE(ABORT, 'chain: the entry does not continue the chain of its writer');
 END
@@ -292,6 +293,7 @@ CREATE TABLE operation (
 	review INTEGER NOT NULL,
 	reworked INTEGER NOT NULL,
 	reports INTEGER NOT NULL,
+	last_report TEXT NOT NULL,
 	sessions TEXT,
 	running INTEGER NOT NULL,
 	reason TEXT NOT NULL,
@@ -367,13 +369,12 @@ CREATE TABLE report (
 	recorded_at_ms INTEGER,
 	command TEXT NOT NULL,
 	corrects TEXT NOT NULL,
+	previous TEXT NOT NULL,
 	snapshot_version INTEGER NOT NULL,
 	odd TEXT
 ) STRICT
 ----
 CREATE INDEX report_at ON report(occurred_at_ms, id)
-----
-CREATE INDEX report_order ON report("order", occurred_at_ms)
 ----
 -- A report is taken back once.
 CREATE UNIQUE INDEX report_corrects ON report(corrects) WHERE corrects <> ''
