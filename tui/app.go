@@ -42,6 +42,9 @@ type Session struct {
 	// SignOut records that a stay ended, and how.
 	SignOut func(ctx context.Context, actor mes.Actor, how string)
 
+	Desk Desk                                // makes secrets; nil: nothing that needs one is offered
+	QR   func(text string) ([][]bool, error) // draws a text as a QR code, true is dark; nil: the text has to do
+
 	Feed          Feed // nil: nothing moves by itself
 	Term          string
 	Env           []string // of the client

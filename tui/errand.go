@@ -9,22 +9,21 @@ import (
 	"gemba/tui/widget"
 )
 
-// An errand is a command on its way. It keeps its id over every try, so that however often it is sent it is done once.
+// An errand is something on its way to be done. A command keeps its id over every try, so that however often it is sent
+// it is done once.
 type errand struct {
-	id      mes.ID
-	command mes.Command
-	actor   mes.Actor
+	run     func(context.Context) (next func() tea.Cmd, err error) // next is called in Update when it was done
+	once    bool                                                   // not to be sent again by itself
 	visit   int
-	done    func(mes.Receipt) tea.Cmd
 	tries   int
 	dropped bool // nobody waits for it any more
 }
 
 type (
 	errandMsg struct {
-		errand  *errand
-		receipt mes.Receipt
-		err     error
+		errand *errand
+		next   func() tea.Cmd
+		err    error
 	}
 	retryMsg struct{ errand *errand }
 )
@@ -34,7 +33,18 @@ func (a *App) do(id mes.ID, c mes.Command, done func(mes.Receipt) tea.Cmd) tea.C
 	if a.errand != nil {
 		return nil
 	}
-	a.errand = &errand{id: id, command: c, actor: a.actor, visit: a.visit, done: done}
+	app, actor := a.s.App, a.actor
+	a.errand = &errand{visit: a.visit, run: func(ctx context.Context) (func() tea.Cmd, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		receipt, err := app.Do(ctx, actor, id, c)
+		return func() tea.Cmd {
+			if done == nil {
+				return nil
+			}
+			return done(receipt)
+		}, err
+	}}
 	return a.send(a.errand)
 }
 
@@ -42,12 +52,10 @@ func (a *App) send(e *errand) tea.Cmd {
 	if e.dropped {
 		return nil
 	}
-	app, parent := a.s.App, a.s.Context
+	parent := a.s.Context
 	return func() tea.Msg {
-		ctx, done := context.WithTimeout(parent, patience)
-		defer done()
-		receipt, err := app.Do(ctx, e.actor, e.id, e.command)
-		return errandMsg{e, receipt, err}
+		next, err := e.run(parent)
+		return errandMsg{e, next, err}
 	}
 }
 
@@ -55,7 +63,7 @@ func (a *App) send(e *errand) tea.Cmd {
 func (a *App) errandBack(m errandMsg) tea.Cmd {
 	e := m.errand
 	code := mes.ErrorCode(m.err)
-	if (code == mes.Unavailable || code == mes.Busy) && !e.dropped {
+	if (code == mes.Unavailable || code == mes.Busy) && !e.dropped && !e.once {
 		e.tries++
 		if a.errand == e {
 			a.typed = nil
@@ -74,10 +82,7 @@ func (a *App) errandBack(m errandMsg) tea.Cmd {
 		return nil
 	}
 	a.status = status{}
-	if e.done == nil {
-		return nil
-	}
-	next := e.done(m.receipt)
+	next := m.next()
 	if a.locked {
 		a.status = status{} // what was booked is nobody's business now
 	}
