@@ -8,6 +8,9 @@
 //	policy.go     which passwords are accepted
 //	pin.go        which PINs are accepted
 //	pepper.go     the key outside the database that stored secrets are bound to
+//	seal.go       secrets that must be read again, encrypted
+//	totp.go       authenticator apps: their secrets, codes and QR codes
+//	code.go       codes that are read from one screen and typed at another, once
 //	apikey.go     keys of the HTTP API
 //	sshkey.go     SSH host, station and person keys
 //	authority.go  the private certificate authority and the server certificate
@@ -19,10 +22,10 @@
 //
 // # What is stored where
 //
-// The database holds only what is useless without the pepper: Argon2id tags of peppered passwords and PINs, and
-// HMAC-SHA-256 digests of API keys. The pepper, the host key, the authority and the signing key are files with mode
-// 0600 outside the database. A file that others may read is refused, never repaired in silence: what was readable
-// may have been read.
+// The database holds only what is useless without the pepper: Argon2id tags of peppered passwords and PINs,
+// HMAC-SHA-256 digests of API keys, and the secrets of authenticator apps, encrypted. The pepper, the host key, the
+// authority and the signing key are files with mode 0600 outside the database. A file that others may read is refused,
+// never repaired in silence: what was readable may have been read.
 //
 // # Secrets and printing
 //

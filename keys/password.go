@@ -122,6 +122,22 @@ func (h *Hasher) VerifyNobody(ctx context.Context, secret string) error {
 	return err
 }
 
+// Reused tells whether secret is what any of the stored hashes was made from: the earlier passwords of a person, which
+// should not come again. Each costs as much as a sign-in, so keep the list short. One that can no longer be checked, of
+// a pepper long gone, is passed over.
+func (h *Hasher) Reused(ctx context.Context, history []string, secret string) (bool, error) {
+	for _, phc := range history {
+		same, _, err := h.Verify(ctx, phc, secret)
+		if errors.Is(err, ErrMalformedHash) || errors.Is(err, ErrUnknownPepper) {
+			continue
+		}
+		if same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
 // NeedsRehash tells whether a stored hash falls short of what is made today for the class: other costs, another
 // pepper, or no valid hash at all. [Hasher.Verify] cannot know the class; ask this after a successful one when the
 // person's class may have risen.

@@ -165,6 +165,31 @@ func TestVerifyNobody(t *testing.T) {
 	}
 }
 
+func TestReused(t *testing.T) {
+	hasher := NewHasher(testPepper(t, 2), testPepper(t, 1))
+	history := []string{
+		mustHash(t, hasher, "rabo tiku mela soni", Ordinary),
+		"broken",
+		mustHash(t, NewHasher(testPepper(t, 3)), "of another pepper", Ordinary),
+		mustHash(t, NewHasher(testPepper(t, 1)), "fomi geja kulo piru", Administrator),
+	}
+	for secret, want := range map[string]bool{
+		"rabo tiku mela soni": true, "fomi geja kulo piru": true, "of another pepper": false, "vadu neki bomo hise": false, "": false,
+	} {
+		if reused, err := hasher.Reused(t.Context(), history, secret); reused != want || err != nil {
+			t.Errorf("%q: %v, %v", secret, reused, err)
+		}
+	}
+	if reused, err := hasher.Reused(t.Context(), nil, "rabo tiku mela soni"); reused || err != nil {
+		t.Errorf("without history: %v, %v", reused, err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if reused, err := hasher.Reused(gone, history, "vadu neki bomo hise"); reused || !errors.Is(err, context.Canceled) {
+		t.Errorf("for a caller who left: %v, %v", reused, err)
+	}
+}
+
 func TestHasherGoesThroughGate(t *testing.T) {
 	hasher := NewHasher(testPepper(t, 1))
 	phc := mustHash(t, hasher, "481516", Ordinary)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A Pepper is the site's key that stored passwords, PINs and API keys are bound to. It lives outside the database, so
+// A Pepper is the site's key that stored passwords, PINs, API keys and sealed secrets are bound to. It lives outside the database, so
 // that a stolen database cannot be guessed against, and a hash slipped into it from outside never matches.
 //
 // The 32 bytes are not used directly: each purpose has a key derived from them, so that a digest made for one purpose
@@ -19,6 +19,7 @@ type Pepper struct {
 	id       string
 	password []byte
 	apiKey   []byte
+	seal     []byte
 }
 
 // NewPepper makes a pepper from a random key of 32 bytes.
@@ -34,6 +35,7 @@ func NewPepper(key []byte) (*Pepper, error) {
 		id:       base64.RawStdEncoding.EncodeToString(id),
 		password: digest(key, "gemba password 1"),
 		apiKey:   digest(key, "gemba api key 1"),
+		seal:     digest(key, "gemba seal 1"),
 	}, nil
 }
 

@@ -27,7 +27,7 @@ func TestPepperHidesItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, shown := range []string{fmt.Sprint(pepper), fmt.Sprintf("%+v %#v", pepper, pepper), string(text)} {
-		for _, secret := range [][]byte{pepper.password, pepper.apiKey} {
+		for _, secret := range [][]byte{pepper.password, pepper.apiKey, pepper.seal} {
 			if strings.Contains(shown, fmt.Sprint(secret)) || strings.Contains(shown, string(secret)) {
 				t.Errorf("%q tells the key", shown)
 			}
@@ -40,8 +40,9 @@ func TestPepperHidesItself(t *testing.T) {
 
 func TestPurposesHaveKeysOfTheirOwn(t *testing.T) {
 	pepper := testPepper(t, 1)
-	if string(pepper.password) == string(pepper.apiKey) {
-		t.Error("passwords and API keys share a key")
+	purposes := map[string]bool{string(pepper.password): true, string(pepper.apiKey): true, string(pepper.seal): true}
+	if len(purposes) != 3 {
+		t.Error("two purposes share a key")
 	}
 }
 

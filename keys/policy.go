@@ -14,9 +14,13 @@ import (
 
 // Lengths of a password, in code points after NFKC normalisation.
 const (
-	ShortestPassword = 15
-	LongestPassword  = 128
+	ShortestPassword    = 15  // of a password that is the only proof
+	ShortestAnyPassword = 8   // of one that a second proof goes with; no policy can go below it
+	LongestPassword     = 128 // nothing is ever cut off
 )
+
+// UsualHistory is how many earlier passwords may not come again unless a [Policy] says so.
+const UsualHistory = 5
 
 // leastOwn is how many characters of a password must remain when everything guessable is taken out of it.
 const leastOwn = 8
@@ -47,12 +51,30 @@ var commonText string
 // common holds the words and key patterns that guessing starts with.
 var common = guessable(strings.Fields(commonText))
 
-// CheckPassword tells whether a new password is acceptable. About lists what others know of the person and the site:
-// user name, badge, real name, names of the plant and the company. The error is a [Weak].
-//
-// What counts is length and what is left without the guessable: there is no rule about kinds of characters. Any
-// printable character is allowed, spaces too.
-func CheckPassword(password string, about ...string) error {
+// A Policy says which new passwords a site accepts. The zero Policy is the one that we recommend: length, and what is
+// left without the guessable, count; there is no rule about kinds of characters.
+type Policy struct {
+	// Min is the shortest length in characters, 0 for [ShortestPassword]. Below [ShortestAnyPassword] it has no effect.
+	Min int
+	// Classes asks for capital and small letters, digits and other characters, for sites whose rules insist. It makes
+	// passwords harder to remember and hardly harder to guess.
+	Classes bool
+	// Words are names of the site that everybody guesses first: the company, the town, the product.
+	Words []string
+	// History is how many earlier passwords may not come again: 0 for [UsualHistory], negative for none.
+	History int
+}
+
+// CheckPassword tells whether a new password is acceptable under the zero [Policy].
+func CheckPassword(password string, about ...string) error { return Policy{}.Check(password, about...) }
+
+// Remembered is how many earlier passwords count, never negative.
+func (p Policy) Remembered() int { return max(cmp.Or(p.History, UsualHistory), 0) }
+
+// Check tells whether a new password is acceptable. About lists what others know of the person and the site: user
+// name, badge, real name, names of the plant and the company. Any printable character is allowed, spaces too. The error
+// is a [Weak].
+func (p Policy) Check(password string, about ...string) error {
 	if len(password) > longestSecret {
 		return weak("a password has at most %d characters; choose a shorter one", LongestPassword)
 	}
@@ -60,10 +82,11 @@ func CheckPassword(password string, about ...string) error {
 		return weak("the password contains bytes that are not text; check the terminal's character set (UTF-8)")
 	}
 	password = norm.NFKC.String(password)
+	least := min(max(cmp.Or(p.Min, ShortestPassword), ShortestAnyPassword), LongestPassword)
 	switch count := utf8.RuneCountInString(password); {
-	case count < ShortestPassword:
+	case count < least:
 		return weak("a password needs at least %d characters, this one has %d; a few words in a row are easy to remember",
-			ShortestPassword, count)
+			least, count)
 	case count > LongestPassword:
 		return weak("a password has at most %d characters, this one has %d; choose a shorter one", LongestPassword, count)
 	}
@@ -72,7 +95,31 @@ func CheckPassword(password string, about ...string) error {
 			return weak("the password contains a character that cannot be shown (%U); leave it out", r)
 		}
 	}
-	return checkGuessable(simplify(password), guessable(about))
+	if p.Classes && !allClasses(password) {
+		return weak("the password needs capital letters, small letters, digits and other characters, one of each at least")
+	}
+	return checkGuessable(simplify(password), guessable(slices.Concat(about, p.Words)))
+}
+
+// allClasses tells whether a password has all four kinds of characters. A letter of a script that has no capitals
+// counts for both kinds of letters.
+func allClasses(password string) bool {
+	var capital, small, digit, other bool
+	for _, r := range password {
+		switch {
+		case unicode.IsUpper(r):
+			capital = true
+		case unicode.IsLower(r):
+			small = true
+		case unicode.IsLetter(r):
+			capital, small = true, true
+		case unicode.IsDigit(r):
+			digit = true
+		default:
+			other = true
+		}
+	}
+	return capital && small && digit && other
 }
 
 // checkGuessable takes what is guessable out of a simplified password, kind by kind, and refuses it when too little

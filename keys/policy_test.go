@@ -100,6 +100,87 @@ func longText(letter string, count int) string {
 	return text.String()
 }
 
+func TestPolicyLength(t *testing.T) {
+	for _, c := range []struct {
+		min, length int
+		good        bool
+	}{
+		{0, 14, false}, {0, 15, true}, {20, 19, false}, {20, 20, true}, {8, 8, true}, {8, 7, false}, {1, 7, false}, {1, 8, true}, {-5, 8, true},
+		{500, LongestPassword - 1, false}, {500, LongestPassword, true},
+	} {
+		if err := (Policy{Min: c.min}).Check(("rabotikumel" + longText("x", LongestPassword))[:c.length]); (err == nil) != c.good {
+			t.Errorf("%d characters where %d are asked for: %v", c.length, c.min, err)
+		}
+	}
+}
+
+func TestPolicyClasses(t *testing.T) {
+	for password, good := range map[string]bool{
+		"Rabo tiku mela 7 soni": true, "rabo tiku mela 7 soni": false, "RABO TIKU MELA 7 SONI": false, "Rabo tiku mela soni": false,
+		"RaboTikuMela7Soni": false, "工場の朝は早いので早く起きる7よ私は!": true, "工場の朝は早いので早く起きるよ私は!": false,
+	} {
+		if err := (Policy{Classes: true}).Check(password); (err == nil) != good {
+			t.Errorf("%q with classes: %v", password, err)
+		}
+	}
+	if err := (Policy{}).Check("rabo tiku mela soni"); err != nil {
+		t.Errorf("classes are asked for by default: %v", err)
+	}
+}
+
+func TestPolicyWords(t *testing.T) {
+	policy := Policy{Words: []string{"Nordwerk Kassel", "Turbolader"}}
+	for _, password := range []string{"nordwerk-kassel-19", "TurboladerTurb0lader", "lessak krewdron 77"} {
+		if err := policy.Check(password, "anna"); err == nil {
+			t.Errorf("%q is accepted", password)
+		}
+		if err := CheckPassword(password, "anna"); err != nil {
+			t.Errorf("%q is refused elsewhere: %v", password, err)
+		}
+	}
+	if err := policy.Check("anna.berger.anna.b", "Anna Berger"); err == nil {
+		t.Error("words of the site displace those of the person")
+	}
+}
+
+func TestPolicyRemembers(t *testing.T) {
+	for history, want := range map[int]int{0: UsualHistory, 3: 3, -1: 0} {
+		if got := (Policy{History: history}).Remembered(); got != want {
+			t.Errorf("%d: %d are remembered", history, got)
+		}
+	}
+}
+
+// Every password of a permitted length that guessing tries first is refused: common words alone, in pairs, in capitals,
+// masked, and with the usual endings. Where two words run into a sequence across their border, one in a thousand may pass.
+func TestThousandsOfCommonPasswordsAreRefused(t *testing.T) {
+	words := strings.Fields(commonText)
+	tried := 0
+	var passed []string
+	for i, word := range words {
+		capital := strings.ToUpper(word[:1]) + word[1:]
+		masked := strings.NewReplacer("a", "@", "e", "3", "i", "1", "o", "0", "s", "$").Replace(capital)
+		for _, password := range []string{
+			word + "1234567890", capital + "1234567890!", masked + "!123456789", word + "-2026", capital + "2026!", word + word, word + " " + words[(i+1)%len(words)],
+			capital + "-" + words[(i+7)%len(words)] + "1", masked + words[(i+31)%len(words)] + "!", word + words[(i+57)%len(words)] + "123", words[(i+101)%len(words)] + "_" + masked,
+			capital + words[(i+11)%len(words)] + "2025", word + "." + words[(i+13)%len(words)] + "." + words[(i+17)%len(words)], masked + "_" + words[(i+19)%len(words)] + "99",
+			word + words[(i+23)%len(words)] + words[(i+29)%len(words)], capital + " und " + words[(i+37)%len(words)], "1234 " + capital + " " + words[(i+41)%len(words)],
+			"my" + capital + words[(i+43)%len(words)], word + "!" + words[(i+47)%len(words)] + "!", strings.ToUpper(word) + words[(i+53)%len(words)] + "2026!",
+		} {
+			if len(password) < ShortestPassword {
+				continue
+			}
+			tried++
+			if CheckPassword(password) == nil {
+				passed = append(passed, password)
+			}
+		}
+	}
+	if tried < 3000 || 1000*len(passed) > tried {
+		t.Errorf("of %d these are accepted: %q", tried, passed)
+	}
+}
+
 func TestRepeats(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false, "a": false, "ab": false, "aa": true, "aab": false, "abab": true, "ababa": true, "abcab": false, "abcabcab": true,
