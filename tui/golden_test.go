@@ -51,6 +51,7 @@ var scenes = []struct {
 	{"machine", "", "7200", func(d *driver) { d.press("enter") }},
 	{"palette", "", "7100", func(d *driver) { d.press(":").write("job") }},
 	{"palette_usage", "", "7100", func(d *driver) { d.press(":").write("job rep").press("tab").write("1001/20") }},
+	{"menu", "", "7100", func(d *driver) { d.press("m", "down") }},
 	{"help", "KIOSK-1", "", func(d *driver) { d.signIn("7001").press("enter", "?") }},
 }
 

@@ -78,6 +78,7 @@ func (a *App) everywhere() []Action {
 		quietly("f3 esc", a.say("key.back"), a.back),
 		quietly("f5", a.say("key.refresh"), func() tea.Cmd { return a.top().Load() }),
 		quietly("f10 :", a.say("key.palette"), func() tea.Cmd { return a.open(newPalette(a)) }),
+		quietly("m", a.say("key.menu"), func() tea.Cmd { return a.goTo(newMenu(a)) }),
 		quietly("q", a.say("key.queue"), func() tea.Cmd { return a.goTo(newQueue(a)) }),
 		quietly("o", a.say("key.orders"), func() tea.Cmd { return a.goTo(newOrders(a)) }),
 		quietly("b", a.say("key.board"), func() tea.Cmd { return a.goTo(newBoard(a)) }),

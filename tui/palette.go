@@ -11,8 +11,8 @@ import (
 	"gemba/tui/widget"
 )
 
-// palette takes a command line, for everything that has no key of its own. It is made from the command table, and shows
-// what of it the actor may do.
+// palette takes a command line, for everything that has no key of its own: a word of a place goes there, anything else is
+// a command. It is made from the command table, and shows what of it the actor may do.
 type palette struct {
 	a    *App
 	form widget.Form
@@ -92,6 +92,11 @@ func (p *palette) run() tea.Cmd {
 	a, line := p.a, p.line()
 	if line == "" {
 		return nil
+	}
+	for _, place := range a.reachable() {
+		if strings.EqualFold(line, place.word) {
+			return a.goTo(place.open(a))
+		}
 	}
 	c, spec, err := mes.Parse(words(line))
 	if err != nil {
@@ -176,29 +181,37 @@ func words(line string) []string {
 	return out
 }
 
-// allowed are the commands that the actor may give at all.
-func (p *palette) allowed() []*mes.Spec {
-	var out []*mes.Spec
+// A suggestion is what a line may become: a place, or a command if spec is set.
+type suggestion struct {
+	name, help string
+	spec       *mes.Spec
+}
+
+// allowed are the places that the actor may go to and the commands that they may give at all.
+func (p *palette) allowed() []suggestion {
+	var out []suggestion
+	for _, place := range p.a.reachable() {
+		out = append(out, suggestion{name: place.word, help: p.a.say(place.about)})
+	}
 	for i := range mes.Commands {
 		s := &mes.Commands[i]
-		if s.Path != "" && len(p.a.actor.Scope(s.Verb)) > 0 {
-			out = append(out, s)
+		if s.Path != "" && p.a.may(s.Verb) {
+			out = append(out, suggestion{strings.ReplaceAll(s.Name, ".", " "), s.Help, s})
 		}
 	}
 	return out
 }
 
-// matching are the commands that the line may become.
-func (p *palette) matching() []*mes.Spec {
+// matching are what the line may become.
+func (p *palette) matching() []suggestion {
 	typed := strings.ToLower(strings.TrimLeft(p.line(), " "))
-	var out []*mes.Spec
+	var out []suggestion
 	for _, s := range p.allowed() {
-		name := strings.ReplaceAll(s.Name, ".", " ")
 		head := typed
-		if len(head) > len(name) && strings.HasPrefix(head, name+" ") {
-			head = name
+		if s.spec != nil && len(head) > len(s.name) && strings.HasPrefix(head, s.name+" ") {
+			head = s.name
 		}
-		if strings.HasPrefix(name, head) || strings.HasPrefix(s.Name, head) {
+		if strings.HasPrefix(s.name, head) || s.spec != nil && strings.HasPrefix(s.spec.Name, head) {
 			out = append(out, s)
 		}
 	}
@@ -212,15 +225,15 @@ func (p *palette) complete() {
 		return
 	}
 	line := p.line()
-	name := strings.ReplaceAll(found[0].Name, ".", " ")
-	if strings.HasPrefix(line, name+" ") && len(found) == 1 {
-		p.completeField(found[0], line)
+	name := found[0].name
+	if strings.HasPrefix(line, name+" ") && len(found) == 1 && found[0].spec != nil {
+		p.completeField(found[0].spec, line)
 		return
 	}
 	for _, s := range found[1:] {
-		name = common(name, strings.ReplaceAll(s.Name, ".", " "))
+		name = common(name, s.name)
 	}
-	if len(found) == 1 {
+	if len(found) == 1 && found[0].spec != nil {
 		name += " "
 	}
 	if len(name) > len(line) {
@@ -264,8 +277,11 @@ func (p *palette) Draw(r area) Frame {
 		return f
 	}
 	if len(found) == 1 {
-		s := found[0]
-		f.Lines = append(f.Lines, p.indented(capital(s.Help), r, widget.Plain)...)
+		f.Lines = append(f.Lines, p.indented(capital(found[0].help), r, widget.Plain)...)
+		s := found[0].spec
+		if s == nil {
+			return f
+		}
 		f.Lines = append(f.Lines, p.indented(s.Usage(), r, widget.Act)...)
 		for _, field := range s.Fields() {
 			if len(f.Lines) < r.height {
@@ -276,7 +292,7 @@ func (p *palette) Draw(r area) Frame {
 	}
 	f.Note = p.a.say("palette.note", len(found))
 	for _, s := range found {
-		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: "  " + widget.Left(strings.ReplaceAll(s.Name, ".", " "), min(20, r.width-2)), Tone: widget.Strong}, widget.Span{Text: "  " + s.Help, Tone: widget.Dim}))
+		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: "  " + widget.Left(s.name, min(20, r.width-2)), Tone: widget.Strong}, widget.Span{Text: "  " + s.help, Tone: widget.Dim}))
 	}
 	return f
 }

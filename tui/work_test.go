@@ -294,7 +294,7 @@ func TestPalette(t *testing.T) {
 		t.Errorf("the hold says %q", h.Reason)
 	}
 	d.write("job dance").press("enter").sees("Job can: start")
-	viewer := f.drive(f.session("", "7300", 80, 24)).press(":").write("order")
+	viewer := f.drive(f.session("", "7300", 80, 24)).press(":").write("order r")
 	viewer.sees("No command begins like that")
 }
 

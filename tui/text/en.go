@@ -10,6 +10,9 @@ var English = Catalogue{
 	"title.pause": "Pause order", "title.resume": "Resume order", "title.complete_order": "Complete order", "title.close": "Close order",
 	"title.cancel": "Cancel order", "title.reopen": "Reopen order", "title.split": "Split order", "title.priority": "Priority",
 
+	"title.menu": "Menu", "key.menu": "menu",
+	"place.queue": "what can be worked on here", "place.orders": "work orders, the most urgent first", "place.board": "every machine with its state",
+
 	"key.help": "all keys", "key.keys": "keys", "key.back": "back", "key.refresh": "read again", "key.palette": "command line",
 	"key.queue": "queue", "key.orders": "orders", "key.board": "machines", "key.lock": "lock", "key.redraw": "draw again",
 	"key.sign_in": "sign in", "key.sign_out": "sign out", "key.clear": "clear", "key.open": "open", "key.more": "more",
