@@ -107,6 +107,35 @@ CREATE TABLE ledger_head (
 	key_id TEXT NOT NULL
 ) STRICT
 ----
+-- What each writer stated of its entries, as the root of a Merkle tree, signed. The edge is what the tree goes on from.
+CREATE TABLE ledger_checkpoint (
+	writer TEXT NOT NULL,
+	n INTEGER NOT NULL,
+	root TEXT NOT NULL,
+	hash TEXT NOT NULL,
+	at_ms INTEGER NOT NULL,
+	key_id TEXT NOT NULL,
+	note TEXT NOT NULL,
+	edge TEXT NOT NULL,
+	PRIMARY KEY (writer, n)
+) STRICT, WITHOUT ROWID
+----
+CREATE TRIGGER ledger_checkpoint_no_update BEFORE UPDATE ON ledger_checkpoint
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER ledger_checkpoint_no_delete BEFORE DELETE ON ledger_checkpoint
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER ledger_checkpoint_grows BEFORE INSERT ON ledger_checkpoint
+WHEN NEW.n <= (SELECT n FROM ledger_checkpoint WHERE writer = NEW.writer ORDER BY n DESC LIMIT 1)
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
 CREATE TABLE equipment (
 	id TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
