@@ -80,9 +80,10 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Window sizes that are accepted; others are clamped. A screen costs memory by the cell, and the client says its size.
+// However small a window is, the screens have to know: drawn for a larger one, they would lose their first lines.
 const (
-	minRows, maxRows       = 8, 200
-	minColumns, maxColumns = 16, 400
+	minRows, maxRows       = 1, 200
+	minColumns, maxColumns = 1, 400
 )
 
 // clampWindow brings a size that a client stated into bounds. Zero means not said: a classic terminal.

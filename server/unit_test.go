@@ -222,7 +222,7 @@ func TestSources(t *testing.T) {
 
 func TestClampWindow(t *testing.T) {
 	for given, want := range map[[2]int][2]int{
-		{80, 24}: {80, 24}, {0, 0}: {80, 24}, {1, 1}: {16, 8}, {1 << 30, 1 << 30}: {400, 200}, {-5, -5}: {16, 8}, {16, 200}: {16, 200},
+		{80, 24}: {80, 24}, {0, 0}: {80, 24}, {1, 1}: {1, 1}, {1 << 30, 1 << 30}: {400, 200}, {-5, -5}: {1, 1}, {16, 200}: {16, 200},
 	} {
 		if c, r := clampWindow(given[0], given[1]); [2]int{c, r} != want {
 			t.Errorf("%v: %dx%d", given, c, r)

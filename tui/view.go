@@ -102,8 +102,12 @@ func (a *App) title() string {
 func (a *App) header(c class) widget.Line {
 	clock := a.now.In(a.s.Zone).Format("15:04:05")
 	if c == hand {
-		clock = clock[:5]
-		return widget.Spread(widget.Of(widget.Span{Text: a.title(), Tone: widget.Bar}), widget.Of(widget.Span{Text: " " + clock, Tone: widget.Bar}), a.width)
+		right := []widget.Span{{Text: " " + clock[:5], Tone: widget.Bar}}
+		if a.person != nil {
+			who := shortName(a.person.Name, a.width-widget.Width(a.title())-len(" 15:04")-1)
+			right = append([]widget.Span{{Text: " " + who, Tone: widget.BarDim}}, right...)
+		}
+		return widget.Spread(widget.Of(widget.Span{Text: a.title(), Tone: widget.Bar}), widget.Of(right...), a.width)
 	}
 	if c == strip {
 		left := []widget.Span{{Text: " " + a.title(), Tone: widget.Bar}}
@@ -132,6 +136,24 @@ func (a *App) header(c class) widget.Line {
 		add(a.say("view.nobody"), widget.BarDim)
 	}
 	return widget.Spread(widget.Of(left...), widget.Of(widget.Span{Text: " " + clock + " ", Tone: widget.Bar}), a.width)
+}
+
+// shortName writes a person's name into a width: in full, or with the first name as a letter, or as two letters, which
+// are shown whatever the width.
+func shortName(name string, width int) string {
+	words := strings.Fields(widget.Clean(name))
+	if widget.Width(name) <= width || len(words) == 0 {
+		return name
+	}
+	letter := func(word string) string { return string([]rune(word)[:1]) }
+	first, last := words[0], words[len(words)-1]
+	if len(words) == 1 {
+		return widget.Cut(first, max(width, 2))
+	}
+	if short := letter(first) + "." + last; widget.Width(short) <= width {
+		return short
+	}
+	return letter(first) + letter(last)
 }
 
 // keyBar shows what the keys do here, as many as fit; the help has the others.

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gemba/mes/plain"
 )
 
 // FieldKind says what a field takes.
@@ -103,7 +105,7 @@ func (f *Field) Insert(text string) Refusal {
 	if f.refused != NoRefusal {
 		return f.refused
 	}
-	if strings.IndexFunc(text, hidden) >= 0 || !utf8.ValidString(text) {
+	if strings.IndexFunc(text, plain.Unseen) >= 0 || !utf8.ValidString(text) {
 		return f.refuse(Unprintable)
 	}
 	switch f.Kind {

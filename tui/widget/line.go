@@ -6,9 +6,10 @@ package widget
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
+
+	"gemba/mes/plain"
 )
 
 // A Tone says what a piece of text is for; the theme says how that looks.
@@ -33,6 +34,7 @@ const (
 	FaultBadge
 	ActBadge
 	NeutralBadge
+	Ink   // white on black, for what a camera reads
 	Tones // how many there are
 )
 
@@ -95,32 +97,9 @@ func (l Line) Width() int {
 	return n
 }
 
-// Clean makes text from outside safe to show: what would move the cursor, change colours, reorder or hide text becomes a
-// question mark.
-func Clean(s string) string {
-	if plainASCII(s) || strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if hidden(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-}
-
-// hidden tells whether a character does something to a terminal instead of being seen.
-func hidden(r rune) bool {
-	switch {
-	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0xad, r == 0x61c, r == 0xfeff, r == 0xfffd:
-		return true
-	case r >= 0x200b && r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r >= 0xfff9 && r <= 0xfffb:
-		return true
-	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0000 && r <= 0xe0fff:
-		return true
-	}
-	return false
-}
+// Clean makes text from outside safe to show: what would move the cursor, change colours, reorder, hide or pile up text is
+// written as an escape that is seen. Every text passes here on its way to a terminal, whoever wrote it.
+func Clean(s string) string { return plain.Text(s) }
 
 // Ellipsis ends a text that was cut.
 const Ellipsis = "…"

@@ -75,16 +75,16 @@ var asciiFor = map[rune]byte{
 	'â': 'a', 'å': 'a', 'í': 'i', 'ó': 'o', 'ò': 'o', 'ô': 'o', 'ú': 'u', 'ç': 'c', 'ñ': 'n', 'ø': 'o', 'µ': 'u', '°': 'o',
 }
 
-// fold writes a text in ASCII, cell by cell.
+// fold writes a text in ASCII, cell by cell: what cannot be said so becomes as many question marks as it has cells.
 func fold(b *strings.Builder, s string) {
-	for _, r := range s {
+	for i, r := range s {
 		switch c, known := asciiFor[r]; {
 		case r < 0x80:
 			b.WriteRune(r)
 		case known:
 			b.WriteByte(c)
 		default:
-			for range lipgloss.Width(string(r)) {
+			for range cells(s[:i+len(string(r))]) - cells(s[:i]) { // a mark adds none to what it stands on
 				b.WriteByte('?')
 			}
 		}

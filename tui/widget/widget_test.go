@@ -3,18 +3,22 @@ package widget
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
+
+	"gemba/mes/plain"
 )
 
-func plain(ascii bool) *Painter { return NewPainter([Tones]lipgloss.Style{}, nil, ascii) }
+func plainPainter(ascii bool) *Painter { return NewPainter([Tones]lipgloss.Style{}, nil, ascii) }
 
 func TestPaint_isExactlyAsWideAsSaid(t *testing.T) {
 	texts := []string{"", "short", strings.Repeat("long ", 30), "日本語の名前がここに", "e\u0301a\u0301", "👷 worker", "tab\there", "\x1b[31mred", "‮reversed"}
 	for _, text := range texts {
 		for _, ascii := range []bool{false, true} {
 			for width := 1; width <= 40; width++ {
-				got := plain(ascii).Paint(Say(text), width)
+				got := plainPainter(ascii).Paint(Say(text), width)
 				if w := lipgloss.Width(got); w != width {
 					t.Errorf("Paint(%q, %d) ascii %v is %d wide: %q", text, width, ascii, w, got)
 				}
@@ -23,23 +27,52 @@ func TestPaint_isExactlyAsWideAsSaid(t *testing.T) {
 	}
 }
 
+// TestPaint_letsNoControlThrough: the painter is the one place where text becomes bytes for a terminal. With styles that
+// write nothing, all that it gives comes from the text.
 func TestPaint_letsNoControlThrough(t *testing.T) {
-	for r := rune(0); r < 0x2100; r++ {
-		if !hidden(r) {
-			continue
-		}
-		got := plain(false).Paint(Say("a"+string(r)+"b"), 5)
-		if strings.ContainsRune(got, r) {
-			t.Errorf("%U came through as %q", r, got)
+	check := func(t *testing.T, text string, width int) {
+		t.Helper()
+		for _, ascii := range []bool{false, true} {
+			line := Of(Span{text, Plain}, Span{text, Fault}, Span{"end", Dim})
+			got := plainPainter(ascii).Paint(line, width)
+			if i := strings.IndexFunc(got, plain.Unseen); i >= 0 || !utf8.ValidString(got) {
+				t.Fatalf("%+q came through as %+q", text, got)
+			}
+			if w := lipgloss.Width(got); w != width {
+				t.Fatalf("%+q is %d cells wide in a width of %d: %+q", text, w, width, got)
+			}
 		}
 	}
-	if got := plain(false).Paint(Say("\xff\x9b"), 4); strings.Contains(got, "\x9b") {
-		t.Errorf("a broken byte came through as %q", got)
+	for r := range rune(0x3000) {
+		if plain.Unseen(r) || unicode.In(r, unicode.M) {
+			check(t, "a"+string(r)+"b"+string(r), 30)
+		}
+	}
+	for _, r := range []rune{0x3164, 0xe000, 0xfe00, 0xfe0f, 0xfeff, 0xfff9, 0xfffd, 0xffa0, 0x1d173, 0xe0001, 0xe0041, 0xe007f, 0xf0000, 0x10ffff} {
+		check(t, "a"+string(r)+"b"+string(r), 30)
+	}
+	for b := range 256 {
+		check(t, "a"+string([]byte{byte(b)})+"b", 12)
+	}
+	for _, marks := range []int{1, 10, 5000} {
+		check(t, "x"+strings.Repeat("\u0336", marks), 20)
+		check(t, strings.Repeat("\u0336", marks), 3)
+	}
+}
+
+// TestPaint_saysWhatIsHidden: a text with something hidden in it does not look like the text without it.
+func TestPaint_saysWhatIsHidden(t *testing.T) {
+	for given, want := range map[string]string{
+		"AD\u200bMIN": `AD\u200bMIN`, "REJECT\rACCEPT": `REJECT\rACCEPT`, "\x1b[8mgone": `\x1b[8mgone`, "\u202eabc": `\u202eabc`,
+	} {
+		if got := strings.TrimRight(plainPainter(false).Paint(Say(given), 30), " "); got != want {
+			t.Errorf("%+q is shown as %q", given, got)
+		}
 	}
 }
 
 func TestPaint_asciiIsASCII(t *testing.T) {
-	got := plain(true).Paint(Say("▸ RUNNING Müller 日本 ▌ ─│ … ‖"), 40)
+	got := plainPainter(true).Paint(Say("▸ RUNNING Müller 日本 ▌ ─│ … ‖"), 40)
 	for _, r := range got {
 		if r > 0x7e {
 			t.Fatalf("%q is in an ASCII line: %q", r, got)
