@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
@@ -70,6 +71,27 @@ func ParseAPIKey(text string) (APIKey, error) {
 		return APIKey{}, ErrMalformedKey
 	}
 	return APIKey{Kind: KeyKind(kind), ID: random[:keyIDSize], text: text}, nil
+}
+
+// HoldsAPIKey tells whether a text has an API key in it, or most of one: where keys do not belong, a key that was cut or
+// mistyped is as bad. It costs about as much as one search for the first letters.
+func HoldsAPIKey(text []byte) bool {
+	for {
+		at := bytes.Index(text, []byte(keyBrand))
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(keyBrand):]
+		kind, random, found := bytes.Cut(text[:min(len(text), longestKey)], []byte("_"))
+		if found && KeyKind(kind).valid() && leadingDigits(random) > keyIDSize+keyChecksum {
+			return true
+		}
+	}
+}
+
+// leadingDigits counts the base62 digits that a text begins with.
+func leadingDigits(text []byte) int {
+	return len(text) - len(bytes.TrimLeft(text, base62Digits))
 }
 
 // Reveal gives the key itself, to be shown to its owner once. It belongs in no log, no ledger and no database.

@@ -119,6 +119,32 @@ func TestParseAPIKeyRefuses(t *testing.T) {
 	}
 }
 
+func TestHoldsAPIKey(t *testing.T) {
+	for _, kind := range []KeyKind{PersonKey, MachineKey, ProgramKey} {
+		key := mustKey(t, kind)
+		for what, text := range map[string]string{
+			"alone": key.text, "in a sentence": "my key is " + key.text + ", do not tell", "cut": key.text[:len(key.text)-5], "after another brand": "gemba_gemba_" + key.text,
+			"mistyped": key.text[:len(key.text)-1] + "!", "in JSON": `{"a":"` + key.text + `"}`,
+		} {
+			if !HoldsAPIKey([]byte(text)) {
+				t.Errorf("%s key, %s: not seen", kind, what)
+			}
+		}
+		for what, text := range map[string]string{
+			"its printed form": key.String(), "its id": key.ID, "its first letters": key.text[:len(key.text)-keyRandom-keyChecksum+keyIDSize],
+		} {
+			if HoldsAPIKey([]byte(text)) {
+				t.Errorf("%s key: %s is taken for a key", kind, what)
+			}
+		}
+	}
+	for _, text := range []string{"", "gemba_", "gemba_machine_", "gemba_robot_" + strings.Repeat("a", 38), "gemba_machine_of_the_line_3_in_hall_7", strings.Repeat("gemba_", 1000)} {
+		if HoldsAPIKey([]byte(text)) {
+			t.Errorf("%.40q is taken for a key", text)
+		}
+	}
+}
+
 func TestAPIKeyHidesItself(t *testing.T) {
 	key := mustKey(t, PersonKey)
 	text, err := json.Marshal(key)
@@ -178,6 +204,9 @@ func FuzzParseAPIKey(f *testing.F) {
 				t.Errorf("%q: got %v, %v", text, key, err)
 			}
 			return
+		}
+		if !HoldsAPIKey([]byte("x" + text + "x")) {
+			t.Errorf("%q is not seen inside a text", text)
 		}
 		if key.Reveal() != text || len(key.ID) != keyIDSize || !key.Kind.valid() {
 			t.Errorf("%q was read as %#v", text, key)
