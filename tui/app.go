@@ -42,6 +42,7 @@ type Session struct {
 	// SignOut records that a stay ended, and how.
 	SignOut func(ctx context.Context, actor mes.Actor, how string)
 
+	Door string                              // host and port by which this session came in
 	Desk Desk                                // makes secrets; nil: nothing that needs one is offered
 	QR   func(text string) ([][]bool, error) // draws a text as a QR code, true is dark; nil: the text has to do
 
@@ -84,7 +85,7 @@ type App struct {
 	help     *help
 	status   status
 	errand   *errand
-	typed    []tea.KeyPressMsg // keys that came while an answer was awaited
+	typed    []stroke // what came while an answer was awaited
 	burst    burst
 	farewell string
 
@@ -229,12 +230,15 @@ func (a *App) back() tea.Cmd {
 	return a.shut()
 }
 
+// everything is the topic of a feed that has lost count of what changed.
+const everything = "*"
+
 // changed reads again what a change on the floor may have touched, on the screen that is seen. The others read when
 // they come back up.
 func (a *App) changed(topics []string) tea.Cmd {
 	s := a.top()
 	for _, t := range topics {
-		if s.Concerns(t) {
+		if t == everything || s.Concerns(t) {
 			return s.Load()
 		}
 	}

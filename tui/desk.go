@@ -35,7 +35,7 @@ const hashing = 5 * time.Second
 // atDesk asks the desk for something. Keys wait until the answer is there; given is called in Update with what it gave.
 // The desk is never asked again by itself: a second secret would end the first.
 func (a *App) atDesk(ask func(ctx context.Context, d Desk, actor mes.Actor) (string, error), given func(string) tea.Cmd) tea.Cmd {
-	if a.errand != nil || a.s.Desk == nil {
+	if a.errand != nil || a.s.Desk == nil || !a.unhurried() {
 		return nil
 	}
 	d, actor := a.s.Desk, a.actor

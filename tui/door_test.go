@@ -40,10 +40,65 @@ func TestSignIn_aScanIsNeverAPIN(t *testing.T) {
 		if d.a.signin.asked != asked {
 			t.Fatalf("%s: a badge was sent as a PIN:\n%s", name, d.view())
 		}
-		d.sees("[7002 ").misses("7001", "*").write("247002").press("enter").sees("Welcome, Otto Klein")
+		d.sees("[**** ").misses("7001", "7002").write("247002").press("enter").sees("Welcome, Otto Klein")
 	}
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).write("70").scan("7002", "enter").sees("[7002 ")
 	d.write("247002").press("enter").sees("Welcome, Otto Klein")
+}
+
+// TestSignIn_whatFollowsABadgeIsItsPIN: a PIN that comes in one burst with its Enter, as over a slow line or in a paste, is
+// a PIN, and stands readable nowhere.
+func TestSignIn_whatFollowsABadgeIsItsPIN(t *testing.T) {
+	f := newFloor(t)
+	for name, give := range map[string]func(*driver){
+		"burst":          func(d *driver) { d.scan("247001", "enter") },
+		"part of it":     func(d *driver) { d.write("24").scan("7001", "enter", "ctrl+j") },
+		"tab, then sent": func(d *driver) { d.scan("247001", "tab").misses("247001").press("enter") },
+		"paste":          func(d *driver) { d.send(tea.PasteMsg{Content: "247001\r"}) },
+		"badge twice":    func(d *driver) { d.scan("7001", "enter").scan("247001", "enter") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, badge := range []func(*driver){
+				func(d *driver) { d.scan("7001", "enter") }, func(d *driver) { d.write("7001").press("enter") },
+			} {
+				d := f.drive(f.session("KIOSK-1", "", 80, 24))
+				badge(d)
+				give(d)
+				d.sees("Welcome, Anna Berg")
+			}
+		})
+	}
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).write("7001").press("enter")
+	for _, r := range "13579" {
+		d.send(keyOf(string(r)))
+		if strings.Contains(d.view(), "135") {
+			t.Fatalf("a PIN is readable:\n%s", d.view())
+		}
+	}
+	d.press("enter").sees("Badge or PIN is wrong").misses("13579")
+	locked := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("f12").scan("247001", "enter")
+	locked.misses("247001").press("up", "f2").write("7002").sees("[7002 ")
+}
+
+// TestSignIn_halfOfOneIsNotLeftStanding: the next person must not give their PIN to a badge that somebody left there.
+func TestSignIn_halfOfOneIsNotLeftStanding(t *testing.T) {
+	f := newFloor(t)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).scan("7001", "enter").write("24").sees("7001")
+	f.pass(signInPatience - time.Second)
+	d.fire(time.Second)
+	d.sees("7001")
+	f.pass(time.Second)
+	d.fire(time.Second)
+	d.misses("7001", "*").scan("7002", "enter").write("247002").press("enter").sees("Welcome, Otto Klein")
+}
+
+func TestSignIn_saysThatItIsChecking(t *testing.T) {
+	f := newFloor(t)
+	d := f.drive(f.session("KIOSK-1", "", 80, 24)).write("7001").press("enter").write("247001")
+	d.slow = true
+	d.press("enter").sees("Checking").press("b").sees("Checking")
+	d.answer()
+	d.sees("Welcome, Anna Berg")
 }
 
 func TestSignIn_nothingWorksBefore(t *testing.T) {

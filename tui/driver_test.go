@@ -36,11 +36,9 @@ func (f *floor) drive(s Session) *driver {
 	d := &driver{t: f.t, f: f}
 	s.SignOut = func(_ context.Context, actor mes.Actor, how string) { d.outs = append(d.outs, actor.Name+": "+how) }
 	d.a = New(s).(*App)
-	d.a.after = func(in time.Duration, m tea.Msg) tea.Cmd {
-		return func() tea.Msg {
-			d.timers = append(d.timers, timer{in, m})
-			return nil
-		}
+	d.a.after = func(in time.Duration, m tea.Msg) tea.Cmd { // time runs while the store is slow
+		d.timers = append(d.timers, timer{in, m})
+		return nil
 	}
 	d.run(d.a.Init())
 	return d

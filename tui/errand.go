@@ -28,9 +28,9 @@ type (
 	retryMsg struct{ errand *errand }
 )
 
-// do sends a command under an id. Keys wait until the answer is there. done is called in Update when it was done.
+// do sends a command under an id, unless a scanner asked for it. Keys wait until the answer is there. done is called in Update when it was done.
 func (a *App) do(id mes.ID, c mes.Command, done func(mes.Receipt) tea.Cmd) tea.Cmd {
-	if a.errand != nil {
+	if a.errand != nil || !a.unhurried() {
 		return nil
 	}
 	app, actor := a.s.App, a.actor

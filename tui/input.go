@@ -1,6 +1,9 @@
 package tui
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -10,54 +13,142 @@ import (
 
 const (
 	scanGap  = 35 * time.Millisecond // longest between two characters of a scan
-	scanLen  = 4                     // shortest scan
-	maxTyped = 256                   // keys kept while an answer is awaited
+	maxTyped = 256                   // strokes kept while an answer is awaited
+	maxScan  = 512                   // characters of a scan; what is longer is none
 	maxPaste = 4096                  // bytes
 )
 
-// A burst is text that comes faster than people type: a scanner. Where single letters are keys it is gathered before it
-// is understood, so that a code is never taken for the letters in it.
+// A burst is keys that come faster than people press them: a scanner, or a barcode that was made to press keys. Where
+// letters are keys its text is gathered before it is understood, and a key right behind another does nothing by itself
+// but move: so whatever a barcode holds, it is looked up, or typed into a field, and never presses a button.
 type burst struct {
 	text   string // gathered where letters are keys
+	led    bool   // another key came right before the text, or behind it
 	field  string // what went into a field instead
-	number int    // of the newest character
-	alive  bool   // the last character came just now
+	number int    // of the newest key
+	alive  bool   // the last key came just now
+	quick  bool   // the key that is being handled came right behind another
 	shut   bool   // the rest of the burst is swallowed: its beginning was refused
 }
 
-// burstMsg comes when nothing followed a character for the longest gap of a scan.
+// burstMsg comes when nothing followed a key for the longest gap of a scan.
 type burstMsg struct{ number int }
+
+// A stroke is what somebody did at the keyboard: a key, or the code of a scan as a whole.
+type stroke struct {
+	key   tea.KeyPressMsg
+	code  string // of a scan, "" for a key
+	quick bool   // it came right behind another
+}
 
 // key takes one key press.
 func (a *App) key(m tea.KeyPressMsg) tea.Cmd {
 	name := m.String()
 	a.lastKey = a.now
-	if !a.burst.alive && (a.errand == nil || a.errand.tries == 0) {
-		unsent := a.status.key == "say.unsent" && (name == "esc" || name == "f3")
-		if !unsent {
-			a.status = status{}
-		}
+	after := a.beat()
+	defer func() { a.burst.quick = false }()
+	if !a.burst.quick {
+		a.quiet(name)
 	}
 	switch {
 	case name == "ctrl+l":
-		return tea.ClearScreen
-	case name == "f12":
-		return a.lock()
+		return tea.Batch(after, tea.ClearScreen)
+	case name == "f12" && !a.burst.quick:
+		return tea.Batch(after, a.lock())
 	case a.help != nil:
-		return a.help.key(name)
-	case a.waiting():
-		return a.keep(m, name)
+		return tea.Batch(after, a.help.key(name))
 	}
-	return a.give(m)
+	return tea.Batch(after, a.gather(m, name))
 }
 
-// waiting tells whether keys have to wait for an answer.
+// quiet takes the message of the status line away, except what has to be read while something is under way.
+func (a *App) quiet(name string) {
+	trying := a.errand != nil && a.errand.tries > 0
+	unsent := a.status.key == "say.unsent" && (name == "esc" || name == "f3")
+	if checking := a.top() == Screen(a.signin) && a.signin.busy; !trying && !unsent && !checking {
+		a.status = status{}
+	}
+}
+
+// beat notes that a key came, and waits for what may follow it.
+func (a *App) beat() tea.Cmd {
+	b := &a.burst
+	b.quick = b.alive
+	if !b.alive {
+		b.shut, b.field = false, ""
+	}
+	b.alive = true
+	b.number++
+	return a.after(scanGap, burstMsg{b.number})
+}
+
+// gather gives a key to the field that has the focus. Elsewhere text waits for what follows it: it may be a scan.
+func (a *App) gather(m tea.KeyPressMsg, name string) tea.Cmd {
+	b := &a.burst
+	control := strings.HasPrefix(name, "ctrl+") && name != "ctrl+j"
+	switch t, typing := typingOn(a.top()); {
+	case b.text == "" && typing && !a.waiting():
+		return a.typing(t, m, name)
+	case b.text == "" && m.Text != "" && m.Text != " ":
+		b.text, b.led = m.Text, b.quick
+		return nil
+	case b.text == "":
+		return a.take(stroke{key: m, quick: b.quick})
+	case m.Text != "" || control: // a space and GS inside a code are part of it
+		if len(b.text) < maxScan {
+			b.text += cmp.Or(m.Text, "\x1d")
+		}
+		return nil
+	case name == "enter" || name == "tab" || name == "ctrl+j":
+		return a.take(stroke{code: a.gathered(), quick: true})
+	}
+	b.led = true // one letter in the middle of a burst is no key either
+	first := a.understand()
+	return tea.Batch(first, a.take(stroke{key: m, quick: true}))
+}
+
+// gathered ends the gathering.
+func (a *App) gathered() string {
+	text := a.burst.text
+	a.burst.text = ""
+	return text
+}
+
+// burstOver takes gathered text for what it is once nothing follows.
+func (a *App) burstOver(m burstMsg) tea.Cmd {
+	if m.number != a.burst.number {
+		return nil
+	}
+	a.burst.alive, a.burst.shut = false, false
+	return a.understand()
+}
+
+// understand takes what was gathered: one character that came alone is a key, anything else a scan.
+func (a *App) understand() tea.Cmd {
+	led, text := a.burst.led, a.gathered()
+	switch r := []rune(text); {
+	case len(r) == 0, len(r) == 1 && led:
+		return nil
+	case len(r) == 1:
+		return a.take(stroke{key: tea.KeyPressMsg{Code: r[0], Text: text}})
+	}
+	return a.take(stroke{code: text, quick: true})
+}
+
+// waiting tells whether strokes have to wait for an answer.
 func (a *App) waiting() bool { return a.errand != nil || !a.top().Ready() }
 
-// keep holds a key until the answer is there. Going back gives up waiting. Enter once more for what was just sent is
-// impatience and no key, and nothing is kept while the store does not answer.
-func (a *App) keep(m tea.KeyPressMsg, name string) tea.Cmd {
-	if name == "esc" || name == "f3" {
+// take hands a stroke on, or keeps it until the answer is there. Going back gives up waiting. Enter once more for what was
+// just sent is impatience and no key, and nothing is kept while the store does not answer.
+func (a *App) take(s stroke) tea.Cmd {
+	if !a.waiting() {
+		return a.give(s)
+	}
+	name := ""
+	if s.code == "" {
+		name = s.key.String()
+	}
+	if (name == "esc" || name == "f3") && !s.quick {
 		if a.errand != nil {
 			a.giveUp()
 			return nil
@@ -67,53 +158,83 @@ func (a *App) keep(m tea.KeyPressMsg, name string) tea.Cmd {
 	}
 	impatient := a.errand != nil && (a.errand.tries > 0 || name == "enter" && len(a.typed) == 0)
 	if !impatient && len(a.typed) < maxTyped {
-		a.typed = append(a.typed, m)
+		a.typed = append(a.typed, s)
 	}
 	return nil
 }
 
-// replay gives the kept keys to the screen that the answer led to, until it has to wait again.
+// replay gives the kept strokes to the screen that the answer led to, until it has to wait again.
 func (a *App) replay() tea.Cmd {
 	var cmds []tea.Cmd
 	for len(a.typed) > 0 && !a.waiting() {
-		m := a.typed[0]
+		s := a.typed[0]
 		a.typed = a.typed[1:]
-		cmds = append(cmds, a.give(m))
+		cmds = append(cmds, a.give(s))
 	}
 	return tea.Batch(cmds...)
 }
 
-// give hands a key to the field that has the focus, or to the actions. Where letters are keys they are gathered first.
-func (a *App) give(m tea.KeyPressMsg) tea.Cmd {
-	if t, ok := typingOn(a.top()); ok {
-		return a.typing(t, m, m.String())
+// give hands a stroke to the field that has the focus, or to the actions.
+func (a *App) give(s stroke) tea.Cmd {
+	before := a.burst.quick
+	defer func() { a.burst.quick = before }()
+	a.burst.quick = s.quick
+	t, typing := typingOn(a.top())
+	switch {
+	case s.code != "" && typing:
+		return a.scanInto(t, s.code)
+	case s.code != "":
+		return a.scanned(s.code)
+	case typing && s.key.Text != "":
+		return t.Type(s.key.Text)
+	case typing:
+		return a.typing(t, s.key, s.key.String())
 	}
-	if m.Text != "" && m.Text != " " {
-		a.burst.text += m.Text
-		return a.startBurst()
+	return a.press(s.key.String())
+}
+
+// scanInto gives a scan to a field, with the Enter that its device adds.
+func (a *App) scanInto(t typist, code string) tea.Cmd {
+	if s, ok := t.(scanTaker); ok {
+		if cmd, taken := s.Scan(code); taken {
+			return cmd
+		}
 	}
-	return a.flush(m)
+	return t.Type(code + "\r")
 }
 
 // typing gives a key to the field that has the focus.
 func (a *App) typing(t typist, m tea.KeyPressMsg, name string) tea.Cmd {
+	b := &a.burst
 	if m.Text != "" {
-		after := a.startBurst()
-		a.burst.field += m.Text
-		return tea.Batch(after, t.Type(m.Text))
+		b.field += m.Text
+		return t.Type(m.Text)
 	}
-	if s, ok := t.(scanTaker); ok && a.burst.alive && len(a.burst.field) >= scanLen && (name == "enter" || name == "tab") {
-		code := a.burst.field
-		a.burst.field = ""
-		return s.Scan(code)
-	}
-	if a.burst.alive && a.burst.shut && (name == "enter" || name == "tab") {
-		return nil // the end of a scan that was refused
+	if b.quick && (name == "enter" || name == "tab") {
+		if b.shut {
+			return nil // the end of a scan that was refused
+		}
+		code := b.field
+		b.field = ""
+		if s, ok := t.(scanTaker); ok && code != "" {
+			if cmd, taken := s.Scan(code); taken {
+				return cmd
+			}
+		}
 	}
 	if cmd, taken := t.Edit(name); taken {
 		return cmd
 	}
 	return a.press(name)
+}
+
+// unhurried tells whether what is to be done was asked for by a key of its own. What came at the pace of a scanner, or in
+// a paste, is shown first and waits for one.
+func (a *App) unhurried() bool {
+	if a.burst.quick {
+		a.tell(widget.Warning, "say.confirm")
+	}
+	return !a.burst.quick
 }
 
 // refuse says why a field did not take what came, and swallows what follows at the pace of a scanner.
@@ -132,62 +253,14 @@ func (a *App) refuse(why widget.Refusal) tea.Cmd {
 	return nil
 }
 
-// startBurst waits for what may follow a character.
-func (a *App) startBurst() tea.Cmd {
-	if !a.burst.alive {
-		a.burst.shut, a.burst.field = false, ""
-	}
-	a.burst.number++
-	a.burst.alive = true
-	return a.after(scanGap, burstMsg{a.burst.number})
-}
+// movers are the keys that people hold down, and that change nothing but where one is and what stands in a field.
+var movers = []string{"up", "down", "left", "right", "pgup", "pgdown", "home", "end", "tab", "shift+tab", "backspace", "delete"}
 
-// burstOver takes gathered characters for what they are once nothing follows: a scan without an end, or keys.
-func (a *App) burstOver(m burstMsg) tea.Cmd {
-	if m.number != a.burst.number {
+// press does what a key says on the screen that is seen. Right behind another it only moves.
+func (a *App) press(name string) tea.Cmd {
+	if a.burst.quick && !slices.Contains(movers, name) {
 		return nil
 	}
-	a.burst.alive, a.burst.shut = false, false
-	return a.understand()
-}
-
-// flush ends gathering with a key that is not text.
-func (a *App) flush(m tea.KeyPressMsg) tea.Cmd {
-	if m.String() == "enter" && len(a.burst.text) >= scanLen {
-		return a.understand()
-	}
-	first := a.understand()
-	if a.waiting() {
-		return tea.Batch(first, a.keep(m, m.String()))
-	}
-	if t, ok := typingOn(a.top()); ok {
-		return tea.Batch(first, a.typing(t, m, m.String()))
-	}
-	return tea.Batch(first, a.press(m.String()))
-}
-
-// understand takes what was gathered as a scan or, when it is short, as keys that somebody pressed.
-func (a *App) understand() tea.Cmd {
-	text := a.burst.text
-	a.burst.text = ""
-	if len(text) >= scanLen {
-		return a.scanned(text)
-	}
-	var cmds []tea.Cmd
-	for _, r := range text {
-		if a.waiting() {
-			a.typed = append(a.typed, tea.KeyPressMsg{Code: r, Text: string(r)})
-		} else if t, ok := typingOn(a.top()); ok {
-			cmds = append(cmds, t.Type(string(r)))
-		} else {
-			cmds = append(cmds, a.press(string(r)))
-		}
-	}
-	return tea.Batch(cmds...)
-}
-
-// press does what a key says on the screen that is seen.
-func (a *App) press(name string) tea.Cmd {
 	if a.person == nil || a.locked {
 		if act, ok := find(name, a.top().Actions()); ok {
 			return act.Do()
@@ -214,11 +287,16 @@ func (a *App) paste(text string) tea.Cmd {
 		a.tell(widget.Warning, "say.paste_wait")
 		return nil
 	}
-	if t, ok := typingOn(a.top()); ok {
-		if s, ok := t.(scanTaker); ok {
-			return s.Scan(text)
-		}
-		return t.Type(text)
+	a.burst.quick = true
+	defer func() { a.burst.quick = false }()
+	t, typing := typingOn(a.top())
+	if !typing {
+		return a.scanned(text)
 	}
-	return a.scanned(text)
+	if s, ok := t.(scanTaker); ok {
+		if cmd, taken := s.Scan(strings.TrimRight(text, "\r\n\t")); taken {
+			return cmd
+		}
+	}
+	return t.Type(text)
 }

@@ -45,6 +45,7 @@ func TestProgram(t *testing.T) {
 	go func() { _, err := p.Run(); ended <- err }()
 	step := func(bytes, until string) {
 		t.Helper()
+		time.Sleep(3 * scanGap) // what follows at once is no key of its own
 		if _, err := io.WriteString(keys, bytes); err != nil {
 			t.Fatal(err)
 		}
@@ -54,14 +55,13 @@ func TestProgram(t *testing.T) {
 			}
 		}
 	}
-	step("7001\r247001", "7001")
-	time.Sleep(10 * scanGap) // an Enter that follows at once would make a scan of the PIN
-	step("\r", "Welcome")
+	step("7001\r247001\r", "Welcome")
 	step("\r", "nobody works")
 	step("s", "Started")
 	step("\x03\x02\x1d", "Started") // ETX ends nothing
 	step("r", "pcs available")
-	step("5\r", "Booked")
+	step("5\r", "press Enter") // as fast as a scanner
+	step("\r", "Booked")
 	if op := f.detail("1001").Operations[1]; op.Good != 5 {
 		t.Errorf("%d good, want 5", op.Good)
 	}

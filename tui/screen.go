@@ -44,8 +44,9 @@ type typist interface {
 
 // A scanTaker is a typist that takes a scan as a whole, wherever its focus is.
 type scanTaker interface {
-	// Scan takes a code that was scanned or pasted, perhaps with what the device adds behind it.
-	Scan(code string) tea.Cmd
+	// Scan takes a code that was scanned or pasted, without what the device adds behind it. False leaves it to the field
+	// that has the focus: what was scanned stands there already, what was pasted is given to it.
+	Scan(code string) (tea.Cmd, bool)
 }
 
 // typingOn gives the screen as a typist if text goes into one of its fields now.

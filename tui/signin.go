@@ -2,7 +2,7 @@ package tui
 
 import (
 	"context"
-	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -71,22 +71,50 @@ func (s *signIn) Actions() []Action {
 
 func (s *signIn) Type(text string) tea.Cmd { return s.outcome(s.form.Type(text)) }
 
-// Scan takes a badge, whichever field has the focus: what is scanned is never a PIN.
-func (s *signIn) Scan(code string) tea.Cmd {
-	s.again()
-	s.form.Field("badge").Edit("f2")
+// Scan takes a badge, unless one was given already: what follows a badge is its PIN or password, however fast it comes,
+// and is never shown. Where a screen is locked nobody gave a badge yet, so a scan is one; it may also be a PIN on a slow
+// line, and is not shown either.
+func (s *signIn) Scan(code string) (tea.Cmd, bool) {
+	badge, pin := s.form.Field("badge"), s.form.Field("pin")
+	twice := code == badge.Value() && (pin.Raw() == "" || pin.Raw() == code)
+	if len(code) < shortestBadge || s.form.Focused() == pin && badge.Touched() && !twice {
+		return nil, false
+	}
+	pin.Edit("f2")
+	badge.Edit("f2")
+	badge.Kind = widget.Text
+	if s.a.locked {
+		badge.Kind = widget.Secret
+	}
 	s.form.FocusOn("badge")
-	out := s.form.Type(strings.TrimRight(code, "\r\n\t"))
-	if out == widget.Taken && s.form.Value("badge") != "" {
+	out := s.form.Type(code)
+	if out == widget.Taken && badge.Value() != "" {
 		s.form.FocusOn("pin")
 	}
-	return s.outcome(out)
+	return s.outcome(out), true
 }
+
+// shortestBadge is how many characters a badge has that is taken as a whole, wherever the focus is.
+const shortestBadge = 4
 
 func (s *signIn) Edit(key string) (tea.Cmd, bool) {
 	out := s.form.Key(key)
+	if badge := s.form.Field("badge"); badge.Value() == "" {
+		badge.Kind = widget.Text
+	}
 	return s.outcome(out), out != widget.Ignored
 }
+
+// abandoned empties what somebody typed and left standing there.
+func (s *signIn) abandoned() {
+	if s.form.Draft() && !s.busy && s.a.now.Sub(s.a.lastKey) >= signInPatience {
+		s.reset()
+		s.a.status = status{}
+	}
+}
+
+// signInPatience is how long half a sign-in stands: the next person must not give their PIN to another's badge.
+const signInPatience = time.Minute
 
 func (s *signIn) outcome(o widget.Outcome) tea.Cmd {
 	switch o {

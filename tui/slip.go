@@ -92,6 +92,9 @@ func (s *slip) outcome(o widget.Outcome) tea.Cmd {
 
 // book sends the command and closes the slip when it was done.
 func (s *slip) book() tea.Cmd {
+	if !s.a.unhurried() {
+		return nil
+	}
 	if s.act != nil {
 		return s.act()
 	}

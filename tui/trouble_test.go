@@ -76,10 +76,7 @@ func TestTypeAhead_reachesTheScreenThatResults(t *testing.T) {
 	f.sawn("1001", 12)
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001")
 	d.slow = true
-	d.send(keyOf("enter"))
-	for _, k := range []string{"s", "r", "5", "enter"} {
-		d.send(keyOf(k))
-	}
+	d.press("enter", "s", "r", "5", "enter")
 	for range 8 {
 		d.answer()
 	}
@@ -93,30 +90,9 @@ func TestTypeAhead_isDroppedOnError(t *testing.T) {
 	f.do(f.actor("7001"), &mes.StartJob{Order: "1001", Operation: "10"}) // Anna's hands are busy
 	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter")
 	d.slow = true
-	d.press("s")
-	for _, k := range []string{"r", "9", "enter"} {
-		d.send(keyOf(k))
-	}
+	d.press("s", "r", "9", "enter")
 	d.answer()
 	d.sees("already has a running session", "3 more keys", "Job")
-}
-
-func TestScan_isNeverTakenForKeys(t *testing.T) {
-	f := newFloor(t)
-	f.release("1001", 50)
-	f.sawn("1001", 12)
-	d := f.drive(f.session("KIOSK-1", "", 80, 24)).signIn("7001").press("enter", "s")
-	before := f.entries()
-	for _, code := range []string{"SCRAPX", "pxcprs", "rrrr1111", "4006381333931"} {
-		for _, suffix := range [][]string{{"enter"}, {"tab"}, {"enter", "ctrl+j"}, {"ctrl+c"}, nil} {
-			d.scan(code, suffix...)
-			if f.entries() != before {
-				t.Fatalf("scanning %s %v changed something:\n%s", code, suffix, d.view())
-			}
-			d.sees("Job").press("f2")
-		}
-	}
-	d.scan("SCRAPX", "enter").sees("Nothing here is called SCRAPX")
 }
 
 func TestScan_opensWhatItNames(t *testing.T) {

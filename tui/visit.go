@@ -140,6 +140,9 @@ func (a *App) idle() time.Duration {
 // watchIdle locks the screen of somebody who went away, or ends their own connection. Only keys count: a board that
 // moves is nobody's presence.
 func (a *App) watchIdle() tea.Cmd {
+	if a.top() == Screen(a.signin) {
+		a.signin.abandoned()
+	}
 	limit := a.idle()
 	switch {
 	case a.person == nil || a.locked || limit == 0 || a.now.Sub(a.lastKey) < limit:

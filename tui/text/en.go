@@ -86,6 +86,7 @@ var English = Catalogue{
 	"say.barcode":    "That is too long for a quantity; it looks like a barcode. Enter, then type the quantity.",
 	"say.too_long":   "That is more than fits here. Enter, then say it shorter.", "say.unprintable": "That held control characters. Enter, then type it.",
 	"say.paste_long": "That is too much at once. Paste less than 4 kB.", "say.paste_wait": "Still waiting for an answer. Scan again when it is there.",
+	"say.confirm": "Scanned. Look at it, then press Enter.",
 	"say.dropped": "(%d more keys dropped)", "say.still_reading": "No answer from the store. Still trying; what you see may be old.",
 	"say.still_trying": "No answer from the store yet. Still trying (%d); it is booked once. Esc stops waiting.",
 	"say.gave_up":      "Stopped waiting. It may have been booked: look before you repeat it.",
