@@ -23,10 +23,18 @@ type Actor struct {
 	Session ID        `json:"session,omitempty"` // the sign-in this belongs to
 	Source  string    `json:"source,omitempty"`  // network address
 	Grants  []Grant   `json:"grants"`
+	Proof   *Proof    `json:"-"` // who acts has just proven anew who they are; set by a door for one command
 }
 
-// Scope gives the grants that hold a verb.
+// Scope gives the grants that hold a verb. What is their own, people who are signed in may look after without a grant;
+// who only has a person's API key may not.
 func (a Actor) Scope(v Verb) Scope {
+	if v == OwnAccount {
+		if a.Kind == ByPerson && a.Person != "" && a.Session != "" {
+			return Scope{{}}
+		}
+		return nil
+	}
 	var s Scope
 	for _, g := range a.Grants {
 		if g.Allows(v) {

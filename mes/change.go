@@ -23,6 +23,9 @@ const (
 	KindKey          Kind = "api_key"
 	KindSSHKey       Kind = "ssh_key"
 	KindSignIn       Kind = "sign_in"
+	KindLockout      Kind = "lockout"
+	KindPrincipal    Kind = "principal"
+	KindSignature    Kind = "signature"
 	KindReading      Kind = "instruction_reading"
 	KindCounter      Kind = "counter"
 	KindCount        Kind = "counter_reading"
@@ -59,7 +62,7 @@ type Change struct {
 	Receipt *Receipt // nil for a refusal: it leaves an entry but does not use up the command's id
 	Expect  []Expect // every record the decision was made on
 	Put     []Record // versioned records in their new form, Version already raised; parents before children
-	Add     []any    // pointers to insert-only rows: *Report, *Reading, *SignInRow …; parents before children
+	Add     []any    // pointers to insert-only rows: *Report, *Reading, *Signature; parents before children
 	Bulk    []any    // slices of machine rows ([]Sample, []CounterReading, []MachineState, []Alarm): a row whose natural key is there already is left alone
 }
 

@@ -127,6 +127,7 @@ var nameOf = map[Kind]string{
 	KindEquipment: "equipment", KindProduct: "product", KindRevision: "revision", KindOrder: "order", KindOperation: "operation",
 	KindSession: "session", KindReport: "report", KindEngagement: "engagement", KindPerson: "person", KindStation: "station",
 	KindCredential: "credential", KindKey: "key", KindSSHKey: "key", KindSignIn: "sign-in", KindCounter: "counter",
+	KindLockout: "lockout", KindPrincipal: "principal",
 }
 
 // exists tells whether the store has a record that the decision has read, in scope or not.

@@ -61,13 +61,14 @@ type DefineEquipment struct {
 	Capacity   int      `json:"capacity,omitempty" doc:"job sessions a machine runs at once, 1 if not said" minimum:"0" maximum:"100"`
 	TimeoutS   int      `json:"timeout_s,omitempty" doc:"seconds of silence after which the state is unknown" minimum:"0" maximum:"86400"`
 	MicrostopS int      `json:"microstop_s,omitempty" doc:"stops shorter than this many seconds are only counted" minimum:"0" maximum:"86400"`
+	Reason     string   `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *DefineEquipment) decide(d *Decision) error {
 	if err := checkCode("code", c.Code); err != nil {
 		return err
 	}
-	if err := needText("name", c.Name, 80); err != nil {
+	if err := firstError(needText("name", c.Name, 80), checkText("reason", c.Reason, 200)); err != nil {
 		return err
 	}
 	allowed, ok := parentOf[c.Level]

@@ -21,7 +21,7 @@ func ExitStatus(err error) int {
 		return ExitUsage
 	case NotFound:
 		return ExitNotFound
-	case Denied, Unauthenticated:
+	case Denied, Unauthenticated, Unsigned:
 		return ExitDenied
 	case Refused, Conflict:
 		return ExitRefused

@@ -13,6 +13,7 @@ const (
 	Invalid         Code = "invalid"         // the input itself is wrong; sending it again cannot help
 	Unauthenticated Code = "unauthenticated" // nobody proved who is asking
 	Denied          Code = "denied"          // known, but not allowed
+	Unsigned        Code = "unsigned"        // allowed, once the actor signs: the same with a Proof is done
 	NotFound        Code = "not_found"       // not there, or out of the actor's scope: the two look the same
 	Refused         Code = "refused"         // a rule of the floor says no in the present state
 	Conflict        Code = "conflict"        // somebody else was faster, or an id was used for something else

@@ -68,7 +68,15 @@ func (f *floor) person(badge ID, grants ...Grant) Actor {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return Actor{Kind: ByPerson, ID: p.ID, Name: p.Name, Person: p.ID, Grants: grants}
+	return Actor{Kind: ByPerson, ID: p.ID, Name: p.Name, Person: p.ID, Session: "session-" + badge, Grants: grants}
+}
+
+// proven is a person who has just proven anew who they are.
+func (f *floor) proven(a Actor) Actor {
+	if a.Session != "" {
+		a.Proof = &Proof{Method: ByPassword, At: f.now}
+	}
+	return a
 }
 
 // product defines a product with a released revision A.
@@ -99,10 +107,10 @@ func (f *floor) made(who Actor, number string, seq int, good int64) {
 	f.do(who, &StopJob{Order: order, Operation: operation})
 }
 
-// do carries out a command that must be accepted, and gives its result.
+// do carries out a command that must be accepted, signed if it needs a signature, and gives its result.
 func (f *floor) do(actor Actor, c Command) map[string]any {
 	f.t.Helper()
-	r, err := f.app.Do(context.Background(), actor, "", c)
+	r, err := f.app.Do(context.Background(), f.proven(actor), "", c)
 	if err != nil {
 		f.t.Fatalf("%T: %v (%s)", c, err, ErrorCode(err))
 	}

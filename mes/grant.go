@@ -19,7 +19,9 @@ const (
 	DefinePlant    Verb = "define_plant"    // equipment and stations
 	RegisterPeople Verb = "register_people" // people without any right
 	ManageAccess   Verb = "manage_access"   // grants, credentials, keys
+	UnlockPeople   Verb = "unlock_people"   // let people try again who were locked out
 	SignInHere     Verb = "sign_in"         // let a person in: stations and the SSH door itself
+	OwnAccount     Verb = "own_account"     // one's own secrets and keys: everybody who is signed in, by no grant
 )
 
 // A Role is a named set of verbs.
@@ -45,19 +47,19 @@ const (
 // Roles lists every role with what it may do.
 var Roles = map[Role][]Verb{
 	Operator:    {ViewFloor, WorkJobs},
-	Lead:        {ViewFloor, ViewLedger, WorkJobs, LeadWork, HoldOrders, Supervise, PlanOrders},
+	Lead:        {ViewFloor, ViewLedger, WorkJobs, LeadWork, HoldOrders, Supervise, PlanOrders, UnlockPeople},
 	Planner:     {ViewFloor, PlanOrders},
 	Quality:     {ViewFloor, HoldOrders, ViewLedger},
 	Maintenance: {ViewFloor, FeedMachines, HoldOrders},
 	Engineer:    {ViewFloor, DefineProducts},
 	Approver:    {ViewFloor, DefineProducts},
 	Auditor:     {ViewFloor, ViewLedger},
-	Admin:       {ViewFloor, ViewLedger, DefinePlant, RegisterPeople, ManageAccess},
+	Admin:       {ViewFloor, ViewLedger, DefinePlant, RegisterPeople, ManageAccess, UnlockPeople},
 	Viewer:      {ViewFloor},
 	Feeder:      {FeedMachines},
 	Historian:   {ViewFloor, RecordHistory, PlanOrders, WorkJobs, LeadWork, DefineProducts, DefinePlant, RegisterPeople},
 	Kiosk:       {SignInHere, ViewFloor},
-	Setup:       {ViewFloor, DefineProducts, DefinePlant, RegisterPeople, ManageAccess, PlanOrders, WorkJobs, LeadWork, SignInHere, FeedMachines},
+	Setup:       {ViewFloor, DefineProducts, DefinePlant, RegisterPeople, ManageAccess, UnlockPeople, PlanOrders, WorkJobs, LeadWork, SignInHere, FeedMachines},
 }
 
 // A Grant gives a role within a scope. An empty field is any.
@@ -105,6 +107,17 @@ func (s Scope) Covers(p Place) bool {
 		}
 	}
 	return false
+}
+
+// Meets tells whether the scope reaches any part of what grants are for. Somebody without a grant is nowhere in
+// particular, and within every scope that is not empty.
+func (s Scope) Meets(grants []Grant) bool {
+	if len(grants) == 0 {
+		return len(s) > 0
+	}
+	return slices.ContainsFunc(grants, func(g Grant) bool {
+		return s.Covers(Place{Site: g.Site, Line: g.Line, Family: g.Family, Operation: g.Operation, Machine: g.Machine})
+	})
 }
 
 // reaches tells whether any grant of the scope is as wide as the given one or wider. Who gives rights can give only

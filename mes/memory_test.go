@@ -2,6 +2,7 @@ package mes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"testing"
@@ -14,18 +15,19 @@ type memory struct {
 	Screens // not asked by decisions
 	t       testing.TB
 
-	rows     map[ref]Record
-	images   map[ref][]byte // of each row as it was committed
-	reports  []*Report
-	readings map[ID]*Reading
-	states   []MachineState
-	counts   []CounterReading
-	samples  []Sample
-	alarms   []Alarm
-	receipts map[ID]Receipt
-	entries  []Entry
-	trouble  error // what every read and commit answers, if it is set
-	stale    int   // how many commits to refuse as if somebody else had been faster
+	rows       map[ref]Record
+	images     map[ref][]byte // of each row as it was committed
+	reports    []*Report
+	readings   map[ID]*Reading
+	signatures []*Signature
+	states     []MachineState
+	counts     []CounterReading
+	samples    []Sample
+	alarms     []Alarm
+	receipts   map[ID]Receipt
+	entries    []Entry
+	trouble    error // what every read and commit answers, if it is set
+	stale      int   // how many commits to refuse as if somebody else had been faster
 }
 
 func newMemory(t testing.TB) *memory {
@@ -83,6 +85,8 @@ func (m *memory) Commit(_ context.Context, c *Change) (Receipt, error) {
 			m.reports = append(m.reports, r)
 		case *Reading:
 			m.readings[r.ID] = r
+		case *Signature:
+			m.signatures = append(m.signatures, r)
 		default:
 			m.t.Errorf("%T is added", row)
 		}
@@ -225,6 +229,46 @@ func (m *memory) SignIn(_ context.Context, _ Freshness, id ID) (*SignIn, error) 
 }
 func (m *memory) Counter(_ context.Context, _ Freshness, id ID) (*Counter, error) {
 	return get[*Counter](m, KindCounter, id)
+}
+func (m *memory) Lockout(_ context.Context, _ Freshness, id ID) (*Lockout, error) {
+	return get[*Lockout](m, KindLockout, id)
+}
+func (m *memory) LockoutsOf(_ context.Context, _ Freshness, person ID) (list []Lockout, err error) {
+	for _, r := range m.rows {
+		if l, ok := r.(*Lockout); ok && l.Person == person {
+			list = append(list, *l)
+		}
+	}
+	slices.SortFunc(list, func(a, b Lockout) int { return cmp.Compare(a.ID, b.ID) })
+	return list, m.trouble
+}
+func (m *memory) Principal(_ context.Context, _ Freshness, id ID) (*Principal, error) {
+	return get[*Principal](m, KindPrincipal, id)
+}
+func (m *memory) People(_ context.Context, s Scope, p Page) (list []Person, next string, err error) {
+	for _, r := range m.rows {
+		if p, ok := r.(*Person); ok && s.Meets(p.Grants) {
+			list = append(list, *p)
+		}
+	}
+	slices.SortFunc(list, func(a, b Person) int { return cmp.Compare(a.Badge, b.Badge) })
+	i, _ := slices.BinarySearchFunc(list, p.After, func(p Person, after string) int { return cmp.Compare(string(p.Badge), after) })
+	if p.After != "" {
+		list = list[i+1:]
+	}
+	if len(list) > p.Limit {
+		list = list[:p.Limit]
+		next = string(list[p.Limit-1].Badge)
+	}
+	return list, next, m.trouble
+}
+func (m *memory) Signatures(_ context.Context, record string) (list []Signature, err error) {
+	for _, s := range m.signatures {
+		if s.Record == record {
+			list = append(list, *s)
+		}
+	}
+	return list, m.trouble
 }
 func (m *memory) Sessions(_ context.Context, f SessionFilter) (list []Session, next string, err error) {
 	for _, r := range m.rows {

@@ -312,7 +312,8 @@ func (c *ResumeOrder) decide(d *Decision) error {
 	return nil
 }
 
-// CompleteOrder says that an order is made. Less than ordered needs a reason, more than the tolerance a supervisor.
+// CompleteOrder says that an order is made. Less than ordered needs a reason, more than the tolerance a supervisor's
+// signature.
 type CompleteOrder struct {
 	Order       ID     `json:"order" doc:"number or id of the work order"`
 	ShortReason string `json:"short_reason,omitempty" doc:"why less was made than ordered" maxLength:"200"`
@@ -365,6 +366,11 @@ func (c *CompleteOrder) decide(d *Decision) error {
 	o.ShortReason, o.State, o.CompletedAt = c.ShortReason, OrderCompleted, at
 	d.Save(o)
 	d.order(o)
+	if o.SignedBy != "" {
+		if err := d.sign(o, MeaningOverProduction); err != nil {
+			return err
+		}
+	}
 	d.Give("good", o.Good)
 	d.Give("short", o.Short)
 	d.Give("over", o.Over)

@@ -76,6 +76,48 @@ func local(c Command) trial {
 	}}
 }
 
+// after makes the trial begin with commands that somebody else has given.
+func (t trial) after(before ...Command) trial {
+	ready := t.ready
+	t.ready = func(f *floor, who Actor) Command {
+		for _, c := range before {
+			f.do(f.setup, c)
+		}
+		return ready(f, who)
+	}
+	return t
+}
+
+// own makes a trial of what everybody who is signed in may do with their own account, whatever their grants.
+func own(ready func(f *floor, who Actor), c Command) trial {
+	return trial{nil, nil, nil, func(f *floor, who Actor) Command {
+		ready(f, who)
+		return c
+	}}
+}
+
+// station makes a trial on a station of line L1.
+func station(roles []Role, invited bool, c Command) trial {
+	return trial{roles, []Grant{{}, {Site: "S1"}, {Line: "L1"}}, []Grant{{Site: "S2"}, {Line: "L2"}}, func(f *floor, _ Actor) Command {
+		f.do(f.setup, &EnrolStation{Code: "K1", Name: "Kiosk", Line: "L1"})
+		if invited {
+			f.do(f.setup, &InviteStation{Station: "K1", Hash: "code"})
+		}
+		return c
+	}}
+}
+
+// account makes a trial on the account of somebody who works at S1 only, in a state.
+func account(roles []Role, ready []Command, c Command) trial {
+	return trial{roles, []Grant{{}, {Site: "S1"}}, []Grant{{Site: "S2"}, {Line: "L1"}}, func(f *floor, _ Actor) Command {
+		f.person("loc", Grant{Role: Operator, Site: "S1"})
+		for _, c := range ready {
+			f.do(f.setup, c)
+		}
+		return c
+	}}
+}
+
 var trials = map[string]trial{
 	"order.create":       alone(planners, []Grant{{}, {Site: "S1"}, {Line: "L1"}, {Family: "valves"}}, elsewhere, &CreateOrder{Product: "P1", Quantity: 5}),
 	"order.release":      on(planners, "draft", func() Command { return &ReleaseOrder{Order: "W"} }),
@@ -135,8 +177,29 @@ var trials = map[string]trial{
 	"key.revoke":       local(&RevokeKey{Key: "SHA256:old"}),
 	"key.issue":        local(&IssueKey{ID: "k1", Kind: ByPerson, Name: "script", Person: "loc", Hash: "h"}),
 	"key.add_ssh":      local(&AddSSHKey{Fingerprint: "SHA256:new", PublicKey: "ssh-ed25519 AAAB", Person: "loc"}),
-	"credential.set":   local(&SetCredential{Person: "loc", Kind: "pin", Hash: "h"}),
-	"sign.in":          alone(doors, []Grant{{}, {Site: "S1"}}, nil, &SignInPerson{Person: "ann", Method: "badge and PIN"}),
+	"station.retire":   station(builders, false, &RetireStation{Station: "K1", Reason: "scrapped"}),
+	"station.invite":   station(managers, false, &InviteStation{Station: "K1", Hash: "code"}),
+	"station.join":     station(doors, true, &JoinStation{Station: "K1", Fingerprint: "SHA256:k1", PublicKey: "ssh-ed25519 AAAA"}),
+	"person.disable":   account(managers, nil, &DisablePerson{Person: "loc", Reason: "left"}),
+	"person.enable":    account(managers, []Command{&DisablePerson{Person: "loc", Reason: "left"}}, &EnablePerson{Person: "loc", Reason: "back"}),
+	"person.unlock":    account([]Role{Admin, Lead, Setup}, []Command{&FailSignIn{Person: "loc", Kind: PIN, Reason: "wrong"}}, &UnlockPerson{Person: "loc", Reason: "called"}),
+	"person.grant":     account(managers, nil, &GrantRole{Person: "loc", Role: Quality, Site: "S1", Reason: "trained"}),
+	"person.ungrant":   account(managers, nil, &UngrantRole{Person: "loc", Role: Operator, Site: "S1", Reason: "moved"}),
+	"secret.reset":     account(managers, nil, &ResetSecret{Person: "loc", Kind: PIN, Hash: "h", Reason: "forgotten"}),
+	"secret.remove":    account(managers, []Command{&SetCredential{Person: "loc", Kind: TOTP, Hash: "h"}}, &RemoveSecret{Person: "loc", Kind: TOTP, Reason: "lost"}),
+	"secret.rehash":    alone(doors, []Grant{{}, {Site: "S1"}}, nil, &RehashSecret{Person: "ann", Kind: PIN, Was: "old", Hash: "new"}).after(&SetCredential{Person: "ann", Kind: PIN, Hash: "old"}),
+	"sign.fail":        alone(doors, []Grant{{}, {Site: "S1"}}, nil, &FailSignIn{Person: "ann", Kind: PIN, Reason: "wrong"}),
+	"alert.raise":      alone(doors, []Grant{{}, {Site: "S1"}}, nil, &RaiseAlert{What: "locked_out", Subject: "person/ann", Text: "guessing"}),
+	"secret.replace": own(func(f *floor, who Actor) {
+		f.do(f.setup, &SetCredential{Person: who.Person, Kind: Password, Hash: "old"})
+	},
+		&ReplaceSecret{Kind: Password, Hash: "new"}),
+	"key.add_own_ssh": own(func(*floor, Actor) {}, &AddOwnSSHKey{Fingerprint: "SHA256:mine", PublicKey: "ssh-ed25519 AAAA"}),
+	"key.revoke_own": own(func(f *floor, who Actor) {
+		f.do(f.setup, &AddSSHKey{Fingerprint: "SHA256:mine", PublicKey: "ssh-ed25519 AAAA", Person: who.Person})
+	}, &RevokeOwnKey{Key: "SHA256:mine"}),
+	"credential.set": local(&SetCredential{Person: "loc", Kind: "pin", Hash: "h"}),
+	"sign.in":        alone(doors, []Grant{{}, {Site: "S1"}}, nil, &SignInPerson{Person: "ann", Method: "badge and PIN"}),
 	"sign.out": {doors, []Grant{{}, {Site: "S1"}}, nil, func(f *floor, _ Actor) Command {
 		return &SignOutPerson{Session: one(f, f.do(f.setup, &SignInPerson{Person: "ann", Method: "own key"}), "session"), End: "signed out"}
 	}},
@@ -155,7 +218,7 @@ func TestPermissions(t *testing.T) {
 			continue
 		}
 		f := newFloor(t)
-		who := f.person("who")
+		who := f.proven(f.person("who"))
 		c := try.ready(f, who)
 		before := f.store.picture()
 		never := func(why string, actor Actor, codes ...Code) {
@@ -167,6 +230,20 @@ func TestPermissions(t *testing.T) {
 			if f.store.picture() != before {
 				t.Fatalf("%s %s changed something", name, why)
 			}
+		}
+		if Commands[i].Verb == OwnAccount {
+			for _, role := range every {
+				never("with a person's API key as "+string(role), Actor{Kind: ByPerson, ID: who.ID, Person: who.Person, Key: "k1", Grants: []Grant{{Role: role}}}, Denied)
+				never("with a program's key as "+string(role), Actor{Kind: ByProgram, ID: "k2", Key: "k2", Session: "s", Grants: []Grant{{Role: role}}}, Denied)
+				never("by a station as "+string(role), Actor{Kind: ByStation, ID: "K1", Station: "K1", Grants: []Grant{{Role: role}}}, Denied)
+				never("by the program itself as "+string(role), Actor{Kind: BySystem, ID: "door", Grants: []Grant{{Role: role}}}, Denied)
+				f := newFloor(t)
+				who := as(f.person("who"), Grant{Role: role, Site: "S2", Family: "nothing"})
+				if _, err := f.app.Do(t.Context(), who, "", try.ready(f, who)); err != nil {
+					t.Errorf("%s as %s: %v (%s)", name, role, err, ErrorCode(err))
+				}
+			}
+			continue
 		}
 		never("by nobody", Actor{Grants: []Grant{{Role: Setup}}}, Unauthenticated)
 		never("without a grant", as(who), Denied)
@@ -183,7 +260,7 @@ func TestPermissions(t *testing.T) {
 			for _, g := range try.in {
 				g.Role = role
 				f := newFloor(t)
-				who := as(f.person("who"), g)
+				who := f.proven(as(f.person("who"), g))
 				c := try.ready(f, who)
 				if _, err := f.app.Do(t.Context(), who, "", c); err != nil {
 					t.Errorf("%s as %+v: %v (%s)", name, g, err, ErrorCode(err))

@@ -41,13 +41,14 @@ type RegisterPerson struct {
 	Tending  int           `json:"tending,omitempty" doc:"sessions that may run at once, 1 if not said" minimum:"0" maximum:"20"`
 	Language string        `json:"language,omitempty" doc:"en or de" maxLength:"5"`
 	Disabled bool          `json:"disabled,omitempty" doc:"no longer active"`
+	Reason   string        `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *RegisterPerson) decide(d *Decision) error {
 	if err := checkCode("badge", c.Badge); err != nil {
 		return err
 	}
-	if err := needText("name", c.Name, 80); err != nil {
+	if err := firstError(needText("name", c.Name, 80), checkText("reason", c.Reason, 200)); err != nil {
 		return err
 	}
 	if c.Tending < 0 || c.Tending > 20 {
@@ -73,20 +74,24 @@ func (c *RegisterPerson) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
+	if p.Version > 0 && !d.scope.Meets(p.Grants) {
+		return refuse("badge %s is taken; choose another", c.Badge)
+	}
 	if !manages && (len(c.Grants) > 0 || p.Version > 0 && (len(p.Grants) > 0 || c.Disabled != p.Disabled)) {
 		return Faultf(Denied, "only who manages access may give grants or change somebody who has them")
 	}
-	p.Name, p.Skills, p.Tending, p.Language, p.Disabled = c.Name, c.Skills, max(c.Tending, 1), c.Language, c.Disabled
 	if manages {
 		if err := firstError(d.mayEmpower(p.Grants), d.mayEmpower(c.Grants)); err != nil {
 			return err
 		}
-		p.Grants = c.Grants
 	}
-	d.Save(p)
-	d.about("person", p.ID, Place{})
-	d.Give("person", p.ID)
-	return nil
+	return d.alter(p, func(p *Person) error {
+		p.Name, p.Skills, p.Tending, p.Language, p.Disabled = c.Name, c.Skills, max(c.Tending, 1), c.Language, c.Disabled
+		if manages {
+			p.Grants = c.Grants
+		}
+		return nil
+	})
 }
 
 // A Reading says that a person confirmed to have read a work instruction's revision.

@@ -89,6 +89,7 @@ func TestKey_issueAndRevoke(t *testing.T) {
 
 func TestSignIn(t *testing.T) {
 	f := newFloor(t)
+	f.do(f.setup, &EnrolStation{Code: "K1", Name: "Kiosk", Line: "L1"})
 	kiosk := Actor{Kind: ByStation, ID: "K1", Station: "K1", Grants: []Grant{{Role: Kiosk, Site: "S1", Line: "L1"}}}
 	stay := one(f, f.do(kiosk, &SignInPerson{Person: "ann", Method: "badge and PIN"}), "session")
 	f.do(kiosk, &SignOutPerson{Session: stay, End: "idle"})

@@ -179,13 +179,14 @@ type DefineProduct struct {
 	Name   string `json:"name" doc:"name for people" maxLength:"80"`
 	Unit   string `json:"unit,omitempty" doc:"what quantities count, pcs if not said" maxLength:"10"`
 	Family string `json:"family,omitempty" doc:"product line" maxLength:"40"`
+	Reason string `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *DefineProduct) decide(d *Decision) error {
 	if err := checkCode("code", c.Code); err != nil {
 		return err
 	}
-	if err := needText("name", c.Name, 80); err != nil {
+	if err := firstError(needText("name", c.Name, 80), checkText("reason", c.Reason, 200)); err != nil {
 		return err
 	}
 	if c.Family != "" {
@@ -230,6 +231,7 @@ type DraftRevision struct {
 	EffectiveTo   Stamp              `json:"effective_to,omitempty,omitzero" doc:"until when; open if not said"`
 	Routing       []RoutingOperation `json:"routing" doc:"operations in order"`
 	BOM           []BOMLine          `json:"bom,omitempty" doc:"components"`
+	Reason        string             `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *DraftRevision) decide(d *Decision) error {
@@ -237,7 +239,7 @@ func (c *DraftRevision) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCode("rev", ID(c.Rev)); err != nil {
+	if err := firstError(checkCode("rev", ID(c.Rev)), checkText("reason", c.Reason, 200)); err != nil {
 		return err
 	}
 	if err := checkRouting(c.Routing); err != nil {
@@ -289,9 +291,13 @@ func (c *DraftRevision) decide(d *Decision) error {
 type SubmitRevision struct {
 	Product ID     `json:"product" doc:"code of the product"`
 	Rev     string `json:"rev" doc:"revision"`
+	Reason  string `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *SubmitRevision) decide(d *Decision) error {
+	if err := checkText("reason", c.Reason, 200); err != nil {
+		return err
+	}
 	return d.revise(c.Product, c.Rev, func(r *Revision) error {
 		if r.Status != RevisionDraft {
 			return refuse("revision %s is %s; only a draft can be submitted", r.ID, r.Status)
@@ -321,16 +327,17 @@ func (c *RejectRevision) decide(d *Decision) error {
 	})
 }
 
-// ReleaseRevision puts a revision into effect. Author and approver are two people; a program that records history may
-// be both, and the revision then says so.
+// ReleaseRevision puts a revision into effect. Author and approver are two people, and the approver signs; a program that
+// records history may be both, and the revision then says so.
 type ReleaseRevision struct {
 	Product ID     `json:"product" doc:"code of the product"`
 	Rev     string `json:"rev" doc:"revision"`
 	History bool   `json:"history,omitempty" doc:"this happened before gemba was there; needs the historian role"`
+	Reason  string `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *ReleaseRevision) decide(d *Decision) error {
-	if err := d.asHistory(c.History); err != nil {
+	if err := firstError(checkText("reason", c.Reason, 200), d.asHistory(c.History)); err != nil {
 		return err
 	}
 	product, err := d.Product(c.Product)
@@ -360,7 +367,11 @@ func (c *ReleaseRevision) decide(d *Decision) error {
 		}
 		d.Save(product) // two releases of one product must see each other
 		r.Status, r.ReleasedBy, r.ReleasedAt, r.Odd = RevisionReleased, d.Actor.ID, d.Now, d.odd
-		return nil
+		d.Save(r)
+		if c.History {
+			return nil
+		}
+		return d.sign(r, MeaningApproved)
 	})
 }
 
@@ -368,9 +379,13 @@ func (c *ReleaseRevision) decide(d *Decision) error {
 type RetireRevision struct {
 	Product ID     `json:"product" doc:"code of the product"`
 	Rev     string `json:"rev" doc:"revision"`
+	Reason  string `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *RetireRevision) decide(d *Decision) error {
+	if err := checkText("reason", c.Reason, 200); err != nil {
+		return err
+	}
 	return d.revise(c.Product, c.Rev, func(r *Revision) error {
 		if r.Status != RevisionReleased {
 			return refuse("revision %s is %s; only a released one can be retired", r.ID, r.Status)

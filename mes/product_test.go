@@ -31,7 +31,7 @@ func TestRevision_life(t *testing.T) {
 				}
 				f.do(who, step[p]())
 			}
-			_, err := f.app.Do(t.Context(), f.approver, "", c())
+			_, err := f.app.Do(t.Context(), f.proven(f.approver), "", c())
 			may := false
 			for _, a := range allowed[status] {
 				may = may || a == name

@@ -157,6 +157,13 @@ func (o *order) input(i int) int64 {
 
 func (o *op) used() int64 { return o.good + o.scrap + o.rework - o.returned }
 
+// proven is somebody who can sign what needs a signature.
+func (w *world) proven(who string) mes.Actor {
+	a := w.people[who]
+	a.Proof = &mes.Proof{Method: mes.ByPassword, At: w.now}
+	return a
+}
+
 func (w *world) name(s string) mes.ID { return mes.ID(w.prefix + "-" + s) }
 
 func newWorld(t *rapid.T, s *storage.Store, prefix string) *world {
@@ -197,12 +204,12 @@ func newWorld(t *rapid.T, s *storage.Store, prefix string) *world {
 		if err := json.Unmarshal(r.Result, &given); err != nil {
 			t.Fatal(err)
 		}
-		w.people[name] = mes.Actor{Kind: mes.ByPerson, ID: given.Person, Name: name, Person: given.Person, Grants: grants}
+		w.people[name] = mes.Actor{Kind: mes.ByPerson, ID: given.Person, Name: name, Person: given.Person, Session: w.name("stay-" + name), Grants: grants}
 	}
 	w.people["feeder"] = mes.Actor{Kind: mes.ByMachine, ID: w.name("key"), Name: "adapter", Grants: []mes.Grant{{Role: mes.Feeder}}}
 	w.people["nobody"] = mes.Actor{Grants: []mes.Grant{{Role: mes.Lead}}}
 	engineer := mes.Actor{Kind: mes.ByPerson, ID: "eve", Grants: []mes.Grant{{Role: mes.Engineer}}}
-	approver := mes.Actor{Kind: mes.ByPerson, ID: "abe", Grants: []mes.Grant{{Role: mes.Approver}}}
+	approver := mes.System("approver", "approver")
 	for code, routing := range routings {
 		var list []mes.RoutingOperation
 		for _, r := range routing {
@@ -252,7 +259,7 @@ func (w *world) step() {
 	}
 	id := w.name(fmt.Sprintf("c%05d", w.ids))
 	w.ids++
-	r, err := w.app.Do(w.ctx, w.people[who], id, c)
+	r, err := w.app.Do(w.ctx, w.proven(who), id, c)
 	if err != nil {
 		switch mes.ErrorCode(err) {
 		case mes.Invalid, mes.Denied, mes.NotFound, mes.Refused, mes.Unauthenticated:
@@ -282,7 +289,7 @@ func (w *world) again(dice int) {
 	before := w.entries()
 	switch {
 	case dice < 8:
-		r, err := w.app.Do(w.ctx, w.people[p.who], p.id, p.command)
+		r, err := w.app.Do(w.ctx, w.proven(p.who), p.id, p.command)
 		if err != nil || !r.Replayed || r.N != p.receipt.N || r.Writer != p.receipt.Writer || !bytes.Equal(r.Result, p.receipt.Result) || !r.At.Equal(p.receipt.At) {
 			w.Fatalf("%T again gave %+v (%v), want %+v", p.command, r, err, p.receipt)
 		}
@@ -290,7 +297,7 @@ func (w *world) again(dice int) {
 			w.Fatalf("%T again left %d entries", p.command, after-before)
 		}
 	case dice < 10:
-		if r, err := w.app.Do(w.ctx, w.people[p.who], p.id, &mes.CreateOrder{Product: w.name("PC"), Quantity: 77, Number: string(w.name("X"))}); err == nil {
+		if r, err := w.app.Do(w.ctx, w.proven(p.who), p.id, &mes.CreateOrder{Product: w.name("PC"), Quantity: 77, Number: string(w.name("X"))}); err == nil {
 			w.Fatalf("the id %s was taken twice: %+v", p.id, r)
 		}
 	default:

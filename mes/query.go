@@ -48,6 +48,12 @@ var Queries = []QuerySpec{
 	{"product.list", "products", "GET /products", ViewFloor, func() Query { return new(ListProducts) }},
 	{"revision.list", "revisions of a product", "GET /products/{product}/revisions", ViewFloor, func() Query { return new(ListRevisions) }},
 	{"person.list", "people of the plant", "GET /people", RegisterPeople, func() Query { return new(ListPeople) }},
+	{"person.show", "a person with their secrets, keys, lockouts and sign-ins", "GET /people/{person}", RegisterPeople, func() Query { return new(ShowPerson) }},
+	{"key.list", "API keys, newest first", "GET /keys", ManageAccess, func() Query { return new(ListKeys) }},
+	{"sshkey.list", "SSH keys of people and stations", "GET /ssh-keys", ManageAccess, func() Query { return new(ListSSHKeys) }},
+	{"signin.list", "who is signed in, and who was", "GET /sign-ins", ViewLedger, func() Query { return new(ListSignIns) }},
+	{"lockout.list", "who is locked out for wrong secrets", "GET /lockouts", UnlockPeople, func() Query { return new(ListLockouts) }},
+	{"signature.list", "signatures on a record", "GET /signatures", ViewFloor, func() Query { return new(ListSignatures) }},
 	{"station.list", "stations", "GET /stations", ViewFloor, func() Query { return new(ListStations) }},
 	{"command.show", "what a command of yours gave", "GET /commands/{command}", ViewFloor, func() Query { return new(ShowCommand) }},
 	{"me.show", "who you are here, and what you may do", "GET /me", ViewFloor, func() Query { return new(ShowMe) }},
@@ -211,12 +217,16 @@ type ListEntries struct {
 	Actor   ID     `json:"actor,omitempty" doc:"id of who did it"`
 	Subject string `json:"subject,omitempty" doc:"what it was about, like work_order/ID" maxLength:"120"`
 	Command string `json:"command,omitempty" doc:"name of the command" maxLength:"40"`
+	Since   Stamp  `json:"since,omitempty,omitzero" doc:"from this time on"`
+	Until   Stamp  `json:"until,omitempty,omitzero" doc:"until before this time"`
 	After   string `json:"after,omitempty" doc:"cursor of the page before"`
 	Limit   int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
 }
 
 func (q *ListEntries) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
-	return list(a.Ledger(ctx, actor, LedgerFilter{View: q.View, Actor: q.Actor, Subject: q.Subject, Command: q.Command, Page: Page{q.After, q.Limit}}))
+	return list(a.Ledger(ctx, actor, LedgerFilter{
+		View: q.View, Actor: q.Actor, Subject: q.Subject, Command: q.Command, From: q.Since.Time, To: q.Until.Time, Page: Page{q.After, q.Limit},
+	}))
 }
 
 // ListEquipment lists the plant.
@@ -255,6 +265,75 @@ type ListPeople struct {
 
 func (q *ListPeople) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
 	return list(a.People(ctx, actor, Page{q.After, q.Limit}))
+}
+
+// ShowPerson shows a person with all that belongs to their account.
+type ShowPerson struct {
+	Person ID `json:"person" doc:"badge or id of the person"`
+}
+
+func (q *ShowPerson) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	return a.Person(ctx, actor, q.Person)
+}
+
+// ListKeys lists API keys.
+type ListKeys struct {
+	Person ID     `json:"person,omitempty" doc:"only keys of the person with this id"`
+	After  string `json:"after,omitempty" doc:"cursor of the page before"`
+	Limit  int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
+}
+
+func (q *ListKeys) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	return list(a.Keys(ctx, actor, KeyFilter{Person: q.Person, Page: Page{q.After, q.Limit}}))
+}
+
+// ListSSHKeys lists SSH keys.
+type ListSSHKeys struct {
+	Station ID `json:"station,omitempty" doc:"only keys of this station"`
+	Person  ID `json:"person,omitempty" doc:"only keys of the person with this id"`
+}
+
+func (q *ListSSHKeys) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	items, err := a.SSHKeys(ctx, actor, SSHKeyFilter{Station: q.Station, Person: q.Person})
+	return list(items, "", err)
+}
+
+// ListSignIns lists sign-ins.
+type ListSignIns struct {
+	Open   bool   `json:"open,omitempty" doc:"only those that have not ended"`
+	Person ID     `json:"person,omitempty" doc:"only of the person with this id"`
+	After  string `json:"after,omitempty" doc:"cursor of the page before"`
+	Limit  int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
+}
+
+func (q *ListSignIns) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	return list(a.SignIns(ctx, actor, SignInFilter{Open: q.Open, Person: q.Person, Page: Page{q.After, q.Limit}}))
+}
+
+// ListLockouts lists lockouts.
+type ListLockouts struct {
+	Locked bool   `json:"locked,omitempty" doc:"only those that lock now"`
+	Person ID     `json:"person,omitempty" doc:"only of the person with this id"`
+	After  string `json:"after,omitempty" doc:"cursor of the page before"`
+	Limit  int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
+}
+
+func (q *ListLockouts) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	f := LockoutFilter{Person: q.Person, Page: Page{q.After, q.Limit}}
+	if q.Locked {
+		f.At = a.Now()
+	}
+	return list(a.Lockouts(ctx, actor, f))
+}
+
+// ListSignatures lists the signatures on a record.
+type ListSignatures struct {
+	Record string `json:"record" doc:"what was signed, like revision/P-100@A or work_order/ID" maxLength:"120"`
+}
+
+func (q *ListSignatures) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	items, err := a.Signatures(ctx, actor, q.Record)
+	return list(items, "", err)
 }
 
 // ListStations lists stations.

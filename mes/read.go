@@ -2,7 +2,6 @@ package mes
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -17,12 +16,15 @@ func (p Page) bounded() Page {
 	return p
 }
 
-// sees gives the scope of what an actor may look at.
-func sees(actor Actor, v Verb) (Scope, error) {
+// sees gives the scope of what an actor may look at who holds one of the verbs.
+func sees(actor Actor, verbs ...Verb) (Scope, error) {
 	if actor.ID == "" {
 		return nil, Faultf(Unauthenticated, "nobody is signed in; sign in first")
 	}
-	s := actor.Scope(v)
+	var s Scope
+	for _, v := range verbs {
+		s = append(s, actor.Scope(v)...)
+	}
 	if len(s) == 0 {
 		return nil, Faultf(Denied, "you may not look at this; ask who manages access")
 	}
@@ -184,15 +186,13 @@ func (a *App) MachineTotals(ctx context.Context, actor Actor, machine ID) (*Mach
 }
 
 // Ledger lists entries of the ledger, newest first: those of places that the actor may look at, and those of no place.
-// A page may hold fewer rows than asked for while there are more pages.
 func (a *App) Ledger(ctx context.Context, actor Actor, f LedgerFilter) ([]Entry, string, error) {
-	s, err := sees(actor, ViewLedger)
-	if err != nil {
+	var err error
+	if f.Scope, err = sees(actor, ViewLedger); err != nil {
 		return nil, "", err
 	}
 	f.Page = f.Page.bounded()
-	entries, next, err := a.store.Entries(ctx, f)
-	return slices.DeleteFunc(entries, func(e Entry) bool { return !s.Covers(Place{Site: e.Site, Line: e.Line}) }), next, err
+	return a.store.Entries(ctx, f)
 }
 
 // Equipment lists the plant by path.
@@ -229,12 +229,14 @@ func (a *App) Revisions(ctx context.Context, actor Actor, product ID) ([]Revisio
 	return a.store.Revisions(ctx, Local, product)
 }
 
-// People lists persons by badge.
+// People lists persons by badge: those who may do something where the actor manages access, registers people or leads
+// work, and those who may do nothing yet.
 func (a *App) People(ctx context.Context, actor Actor, p Page) ([]Person, string, error) {
-	if len(actor.Scope(ManageAccess)) == 0 && len(actor.Scope(RegisterPeople)) == 0 && len(actor.Scope(LeadWork)) == 0 {
-		return nil, "", Faultf(Denied, "you may not look at this; ask who manages access")
+	s, err := sees(actor, ManageAccess, RegisterPeople, LeadWork)
+	if err != nil {
+		return nil, "", err
 	}
-	return a.store.People(ctx, p.bounded())
+	return a.store.People(ctx, s, p.bounded())
 }
 
 // Stations lists stations by code.

@@ -41,13 +41,21 @@ func (k *SSHKey) version() *int64     { return &k.Version }
 func (s *SignIn) Key() ID             { return s.ID }
 func (s *SignIn) kind() Kind          { return KindSignIn }
 func (s *SignIn) version() *int64     { return &s.Version }
+func (l *Lockout) Key() ID            { return l.ID }
+func (l *Lockout) kind() Kind         { return KindLockout }
+func (l *Lockout) version() *int64    { return &l.Version }
+func (p *Principal) Key() ID          { return p.ID }
+func (p *Principal) kind() Kind       { return KindPrincipal }
+func (p *Principal) version() *int64  { return &p.Version }
 func (c *Counter) Key() ID            { return c.ID }
 func (c *Counter) kind() Kind         { return KindCounter }
 func (c *Counter) version() *int64    { return &c.Version }
 
 // Rows that are only ever added have a key, and no version.
 
-func (r *Report) Key() ID     { return r.ID }
-func (r *Report) kind() Kind  { return KindReport }
-func (r *Reading) Key() ID    { return r.ID }
-func (r *Reading) kind() Kind { return KindReading }
+func (r *Report) Key() ID       { return r.ID }
+func (r *Report) kind() Kind    { return KindReport }
+func (r *Reading) Key() ID      { return r.ID }
+func (r *Reading) kind() Kind   { return KindReading }
+func (s *Signature) Key() ID    { return s.ID }
+func (s *Signature) kind() Kind { return KindSignature }

@@ -2,15 +2,22 @@ package mes
 
 import "time"
 
+// InvitationFor is how long a station's one-time code may be used.
+const InvitationFor = 15 * time.Minute
+
 // A Station is a kiosk or handheld, known by its own SSH key. Its key alone opens the sign-in screen and nothing else.
 type Station struct {
-	ID      ID     `json:"id"` // its code
-	Name    string `json:"name"`
-	Site    ID     `json:"site"`
-	Line    ID     `json:"line"`    // work centre whose queue it shows
-	Machine ID     `json:"machine"` // machine it stands at, if one
-	Retired bool   `json:"retired"`
-	Version int64  `json:"version"`
+	ID        ID        `json:"id"` // its code
+	Name      string    `json:"name"`
+	Site      ID        `json:"site"`
+	Line      ID        `json:"line"`     // work centre whose queue it shows
+	Machine   ID        `json:"machine"`  // machine it stands at, if one
+	Networks  []string  `json:"networks"` // that it may come from; none: anywhere
+	Keys      []ID      `json:"keys"`     // fingerprints of its SSH keys that are not revoked
+	Code      Secret    `json:"code"`     // hash of the one-time code that a key may be added with
+	CodeUntil time.Time `json:"code_until"`
+	Retired   bool      `json:"retired"`
+	Version   int64     `json:"version"`
 }
 
 // Place of the station for scopes.
@@ -18,18 +25,21 @@ func (s *Station) Place() Place { return Place{Site: s.Site, Line: s.Line} }
 
 // EnrolStation adds a station or changes where it stands.
 type EnrolStation struct {
-	Code    ID     `json:"code" doc:"code of the station" maxLength:"40"`
-	Name    string `json:"name" doc:"name for people" maxLength:"80"`
-	Line    ID     `json:"line" doc:"work centre where it stands"`
-	Machine ID     `json:"machine,omitempty" doc:"machine it stands at"`
-	Retired bool   `json:"retired,omitempty" doc:"no longer in use"`
+	Code     ID       `json:"code" doc:"code of the station" maxLength:"40"`
+	Name     string   `json:"name" doc:"name for people" maxLength:"80"`
+	Line     ID       `json:"line" doc:"work centre where it stands"`
+	Machine  ID       `json:"machine,omitempty" doc:"machine it stands at"`
+	Networks []string `json:"networks,omitempty" doc:"networks or addresses that it may come from; anywhere if not said" maxItems:"20"`
+	Retired  bool     `json:"retired,omitempty" doc:"no longer in use"`
+	Reason   string   `json:"reason,omitempty" doc:"why" maxLength:"200"`
 }
 
 func (c *EnrolStation) decide(d *Decision) error {
 	if err := checkCode("code", c.Code); err != nil {
 		return err
 	}
-	if err := needText("name", c.Name, 80); err != nil {
+	networks, err := checkNetworks(c.Networks)
+	if err := firstError(needText("name", c.Name, 80), checkText("reason", c.Reason, 200), err); err != nil {
 		return err
 	}
 	line, err := d.Equipment(c.Line)
@@ -59,70 +69,96 @@ func (c *EnrolStation) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	s.Name, s.Site, s.Line, s.Machine, s.Retired = c.Name, line.Site, line.ID, c.Machine, c.Retired
+	s.Name, s.Site, s.Line, s.Machine, s.Networks = c.Name, line.Site, line.ID, c.Machine, networks
+	s.Retired = false
 	d.Save(s)
 	d.about("station", s.ID, s.Place())
+	if c.Retired {
+		return d.retire(s)
+	}
 	return nil
 }
 
-// A SignIn is one person's stay at a door: from sign-in to sign-out.
-type SignIn struct {
-	ID      ID        `json:"id"`
-	Person  ID        `json:"person"`
-	Station ID        `json:"station"`
-	SSHKey  ID        `json:"ssh_key"`
-	Source  string    `json:"source"`
-	Method  string    `json:"method"` // "badge and PIN", "password", "own key"
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
-	End     string    `json:"end"` // how it ended: "signed out", "idle", "connection lost" …
-	Version int64     `json:"version"`
+// RetireStation takes a station out of use: its keys open nothing any more. Enrolled again it needs new ones.
+type RetireStation struct {
+	Station ID     `json:"station" doc:"code of the station"`
+	Reason  string `json:"reason" doc:"why" maxLength:"200"`
 }
 
-// SignInPerson notes that a person proved who they are. The proof itself is checked at the door, before this.
-type SignInPerson struct {
-	Person ID     `json:"person" doc:"who signs in"`
-	Method string `json:"method" doc:"how it was proven" maxLength:"40"`
-}
-
-func (c *SignInPerson) decide(d *Decision) error {
-	if err := checkText("method", c.Method, 40); err != nil {
+func (c *RetireStation) decide(d *Decision) error {
+	if err := needText("reason", c.Reason, 200); err != nil {
 		return err
 	}
-	p, err := d.Person(c.Person)
+	s, err := d.Station(c.Station)
 	if err != nil {
 		return err
 	}
-	if p.Disabled {
-		return Faultf(Unauthenticated, "sign-in refused; ask your supervisor")
+	if s.Retired {
+		return refuse("station %s is retired already", s.ID)
 	}
-	s := &SignIn{ID: d.NewID(), Person: p.ID, Station: d.Actor.Station, SSHKey: d.Actor.Key, Source: d.Actor.Source, Method: c.Method, From: d.Now}
-	d.create(KindSignIn, s.ID)
+	d.about("station", s.ID, s.Place())
+	return d.retire(s)
+}
+
+func (d *Decision) retire(s *Station) error {
+	for _, id := range s.Keys {
+		k, err := d.SSHKey(id)
+		if err != nil {
+			return err
+		}
+		k.Revoked = true
+		d.Save(k)
+	}
+	s.Retired, s.Keys, s.Code, s.CodeUntil = true, nil, "", time.Time{}
 	d.Save(s)
-	d.about("person", p.ID, Place{})
-	d.Give("session", s.ID)
 	return nil
 }
 
-// SignOutPerson notes that a stay ended.
-type SignOutPerson struct {
-	Session ID     `json:"session" doc:"the sign-in that ends"`
-	End     string `json:"end" doc:"how it ended" maxLength:"40"`
+// InviteStation lets a station make itself known by a one-time code, once, within [InvitationFor]. The code was made and
+// is shown at the door; here is its hash.
+type InviteStation struct {
+	Station ID     `json:"station" doc:"code of the station"`
+	Hash    Secret `json:"hash" doc:"hash of the one-time code"`
 }
 
-func (c *SignOutPerson) decide(d *Decision) error {
-	if err := checkText("end", c.End, 40); err != nil {
-		return err
+func (c *InviteStation) decide(d *Decision) error {
+	if c.Hash == "" {
+		return invalid("hash", "the hash is missing")
 	}
-	s, err := d.SignIn(c.Session)
+	s, err := d.Station(c.Station)
 	if err != nil {
 		return err
 	}
-	if !s.To.IsZero() {
-		return refuse("this sign-in ended at %s", s.To.Format(time.RFC3339))
+	if s.Retired {
+		return refuse("station %s is retired; enrol it again first", s.ID)
 	}
-	s.To, s.End = d.Now, c.End
+	s.Code, s.CodeUntil = c.Hash, d.Now.Add(InvitationFor)
 	d.Save(s)
-	d.about("person", s.Person, Place{})
+	d.about("station", s.ID, s.Place())
+	d.Give("until", s.CodeUntil)
 	return nil
+}
+
+// JoinStation makes a station known by the SSH key that it has. The door has checked its one-time code, which is good
+// for no second key.
+type JoinStation struct {
+	Station     ID     `json:"station" doc:"code of the station"`
+	Fingerprint ID     `json:"fingerprint" doc:"SHA256 fingerprint" maxLength:"80"`
+	PublicKey   string `json:"public_key" doc:"in authorized_keys form" maxLength:"2000"`
+}
+
+func (c *JoinStation) decide(d *Decision) error {
+	s, err := d.Station(c.Station)
+	if err != nil {
+		return err
+	}
+	if s.Code == "" || !d.Now.Before(s.CodeUntil) {
+		return refuse("the code is not valid any more; ask for another")
+	}
+	k, err := d.newSSHKey(c.Fingerprint, c.PublicKey)
+	if err != nil {
+		return err
+	}
+	s.Code, s.CodeUntil = "", time.Time{}
+	return d.equip(s, k)
 }

@@ -51,6 +51,9 @@ type Records interface {
 	Key(ctx context.Context, l Freshness, id ID) (*Key, error)
 	SSHKey(ctx context.Context, l Freshness, fingerprint ID) (*SSHKey, error)
 	SignIn(ctx context.Context, l Freshness, id ID) (*SignIn, error)
+	Lockout(ctx context.Context, l Freshness, id ID) (*Lockout, error)
+	LockoutsOf(ctx context.Context, l Freshness, person ID) ([]Lockout, error)
+	Principal(ctx context.Context, l Freshness, id ID) (*Principal, error)
 	Reading(ctx context.Context, l Freshness, id ID) (*Reading, error)
 	Counter(ctx context.Context, l Freshness, id ID) (*Counter, error)
 	// StateAt gives the newest state of a machine at or before a moment.
@@ -83,9 +86,15 @@ type Screens interface {
 	Entries(ctx context.Context, f LedgerFilter) ([]Entry, string, error)     // newest first
 	EquipmentList(ctx context.Context, s Scope) ([]Equipment, error)          // by path
 	Products(ctx context.Context, s Scope, p Page) ([]Product, string, error) // by code
-	People(ctx context.Context, p Page) ([]Person, string, error)             // by badge
+	People(ctx context.Context, s Scope, p Page) ([]Person, string, error)    // by badge
 	Stations(ctx context.Context, s Scope) ([]Station, error)                 // by code
 	OpenSessions(ctx context.Context, s Scope, person ID) ([]Session, error)  // what a person has running or paused; "" for everybody
+
+	Keys(ctx context.Context, f KeyFilter) ([]KeyInfo, string, error)         // API keys, newest first
+	SSHKeys(ctx context.Context, f SSHKeyFilter) ([]SSHKey, error)            // by fingerprint
+	SignIns(ctx context.Context, f SignInFilter) ([]SignIn, string, error)    // open ones first, then newest first
+	Lockouts(ctx context.Context, f LockoutFilter) ([]Lockout, string, error) // newest failure first; those that count nothing are left out
+	Signatures(ctx context.Context, record string) ([]Signature, error)       // oldest first
 }
 
 // OrderFilter chooses work orders. Empty fields choose all.
@@ -134,11 +143,43 @@ type MachineFilter struct {
 	Page     Page
 }
 
-// LedgerFilter chooses ledger entries.
+// LedgerFilter chooses ledger entries, in from ≤ at < to.
 type LedgerFilter struct {
-	View    View
-	Actor   ID
-	Subject string
-	Command string
-	Page    Page
+	Scope    Scope
+	View     View
+	Actor    ID
+	Subject  string
+	Command  string
+	From, To time.Time
+	Page     Page
+}
+
+// KeyFilter chooses API keys: those whose grants, or whose owner's, the scope meets.
+type KeyFilter struct {
+	Scope  Scope
+	Person ID // owner
+	Page   Page
+}
+
+// SSHKeyFilter chooses SSH keys: those of stations in scope, and of persons whose grants the scope meets.
+type SSHKeyFilter struct {
+	Scope   Scope
+	Station ID
+	Person  ID
+}
+
+// SignInFilter chooses sign-ins.
+type SignInFilter struct {
+	Scope  Scope
+	Open   bool // only those that have not ended
+	Person ID
+	Page   Page
+}
+
+// LockoutFilter chooses lockouts: those of persons whose grants the scope meets, and of sources.
+type LockoutFilter struct {
+	Scope  Scope
+	Person ID
+	At     time.Time // only those that lock at this moment; all if zero
+	Page   Page
 }

@@ -122,7 +122,7 @@ func TestCommit_replaysGiveTheStoredReceipt(t *testing.T) {
 		if _, err := s.Commit(t.Context(), other); mes.ErrorCode(err) != mes.Conflict {
 			t.Errorf("same id for something else: %v", err)
 		}
-		if entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{}); err != nil || len(entries) != 1 {
+		if entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Scope: everywhere}); err != nil || len(entries) != 1 {
 			t.Errorf("%d entries, %v", len(entries), err)
 		}
 	})

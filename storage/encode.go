@@ -75,6 +75,13 @@ func documentOf(field reflect.Value) ([]byte, error) {
 	if field.IsZero() || field.Kind() == reflect.Slice && field.Len() == 0 {
 		return nil, nil
 	}
+	if secrets, ok := field.Interface().([]mes.Secret); ok { // which write themselves as digests everywhere else
+		plain := make([]string, len(secrets))
+		for i, s := range secrets {
+			plain[i] = string(s)
+		}
+		return json.Marshal(plain)
+	}
 	if field.Type() != rawType {
 		return json.Marshal(field.Interface())
 	}

@@ -21,7 +21,7 @@ type floor struct {
 
 var (
 	engineer = mes.Actor{Kind: mes.ByPerson, ID: "p-engineer", Grants: []mes.Grant{{Role: mes.Engineer}, {Role: mes.Setup}}}
-	approver = mes.Actor{Kind: mes.ByPerson, ID: "p-approver", Grants: []mes.Grant{{Role: mes.Approver}}}
+	approver = mes.System("approver", "approver")
 	lead     = mes.Actor{Kind: mes.ByPerson, ID: "p-lead", Person: "p-lead", Grants: []mes.Grant{{Role: mes.Lead}}}
 	feeder   = mes.Actor{Kind: mes.ByProgram, ID: "k-feeder", Key: "k-feeder", Grants: []mes.Grant{{Role: mes.Feeder}, {Role: mes.Viewer}}}
 )

@@ -111,7 +111,8 @@ func (s *Store) Receipt(ctx context.Context, id mes.ID) (mes.Receipt, error) {
 // Entries lists ledger entries, newest first: in the order in which the database took them, whoever wrote them.
 func (s *Store) Entries(ctx context.Context, f mes.LedgerFilter) ([]mes.Entry, string, error) {
 	q := newQuery("SELECT "+ledgerTable.list+", rowid FROM ledger").
-		match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command)
+		match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command).
+		within(f.Scope, place{site: "site", line: "line"}).between("at_ms", f.From, f.To)
 	if err := q.after(f.Page.After, "<", "rowid"); err != nil {
 		return nil, "", err
 	}

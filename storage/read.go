@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"time"
 
 	"gemba/mes"
 )
@@ -168,6 +169,39 @@ func (q *query) within(scope mes.Scope, p place) *query {
 		}
 	}
 	return q.and(condition+")", string(list))
+}
+
+// meets keeps people out of the result whom a scope does not reach, as [mes.Scope.Meets] does: grants is the JSON of what
+// they have been given, NULL for nothing.
+func (q *query) meets(scope mes.Scope, grants string) *query {
+	if scope.Everywhere() {
+		return q
+	}
+	if len(scope) == 0 {
+		return q.and("false")
+	}
+	own := make([][5]string, len(scope))
+	for i, g := range scope {
+		own[i] = [5]string{string(g.Site), string(g.Line), g.Family, g.Operation, string(g.Machine)}
+	}
+	list, _ := json.Marshal(own) // strings always have a JSON form
+	condition := "(" + grants + " IS NULL OR EXISTS (SELECT 1 FROM json_each(" + grants + ") h, json_each(?) g WHERE true"
+	for i, field := range []string{"site", "line", "family", "operation", "machine"} {
+		at, its := "g.value->>"+string(rune('0'+i)), "h.value->>'"+field+"'"
+		condition += " AND (" + at + " = '' OR COALESCE(" + its + ", '') = '' OR " + its + " = " + at + ")"
+	}
+	return q.and(condition+"))", string(list))
+}
+
+// between adds the condition that a moment is in from ≤ at < to; a zero time is no end.
+func (q *query) between(column string, from, to time.Time) *query {
+	if !from.IsZero() {
+		q.and(column+" >= ?", from.UnixMilli())
+	}
+	if !to.IsZero() {
+		q.and(column+" < ?", to.UnixMilli())
+	}
+	return q
 }
 
 // among adds the condition that a column has one of the values, unless there are none.

@@ -146,7 +146,7 @@ func TestReads_floor(t *testing.T) {
 			if list, err := s.EquipmentList(ctx, mes.Scope{{Line: "L2"}}); err != nil || len(list) != 1 {
 				t.Errorf("a site is in every line's scope, its lines are not: %+v, %v", list, err)
 			}
-			people := pages(t, 1, func(p mes.Page) ([]mes.Person, string, error) { return s.People(ctx, p) })
+			people := pages(t, 1, func(p mes.Page) ([]mes.Person, string, error) { return s.People(ctx, everywhere, p) })
 			if len(people) != 1 || people[0].Badge != "A1" {
 				t.Errorf("%+v", people)
 			}
@@ -159,17 +159,17 @@ func TestReads_floor(t *testing.T) {
 			}
 		})
 		t.Run("ledger", func(t *testing.T) {
-			entries := pages(t, 5, func(p mes.Page) ([]mes.Entry, string, error) { return s.Entries(ctx, mes.LedgerFilter{Page: p}) })
+			entries := pages(t, 5, func(p mes.Page) ([]mes.Entry, string, error) { return s.Entries(ctx, mes.LedgerFilter{Scope: everywhere, Page: p}) })
 			for i, e := range entries {
 				if e.N != int64(len(entries)-i) || e.Digest() != e.Hash {
 					t.Fatalf("entry %d at place %d of %d, newest first", e.N, i, len(entries))
 				}
 			}
-			reports, _, err := s.Entries(ctx, mes.LedgerFilter{View: mes.TransactionLog, Command: "job.report", Actor: anna.ID})
+			reports, _, err := s.Entries(ctx, mes.LedgerFilter{Scope: everywhere, View: mes.TransactionLog, Command: "job.report", Actor: anna.ID})
 			if err != nil || len(reports) != 1 {
 				t.Errorf("%+v, %v", reports, err)
 			}
-			about, _, err := s.Entries(ctx, mes.LedgerFilter{Subject: reports[0].Subject})
+			about, _, err := s.Entries(ctx, mes.LedgerFilter{Scope: everywhere, Subject: reports[0].Subject})
 			if err != nil || len(about) < 3 {
 				t.Errorf("%d entries about %s, %v", len(about), reports[0].Subject, err)
 			}
@@ -288,7 +288,7 @@ func TestRows_comeBackAsTheyWere(t *testing.T) {
 			if err != nil || string(receipt.Result) != string(c.Receipt.Result) {
 				t.Fatalf("%s came back as %s, %v", c.Receipt.Result, receipt.Result, err)
 			}
-			entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Page: mes.Page{Limit: 1}})
+			entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Scope: everywhere, Page: mes.Page{Limit: 1}})
 			if err != nil || entries[0].Digest() != entries[0].Hash || string(entries[0].Detail) != string(c.Entry.Detail) {
 				t.Fatalf("the entry came back as %+v, %v", entries, err)
 			}
@@ -321,7 +321,7 @@ func TestClean_isWhatTheEnginesGiveBack(t *testing.T) {
 			if err != nil || got.Name != clean(name) {
 				t.Errorf("%q came back as %q, %v", name, got.Name, err)
 			}
-			entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Page: mes.Page{Limit: 1}})
+			entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Scope: everywhere, Page: mes.Page{Limit: 1}})
 			if err != nil || entries[0].Source != clean(name) || entries[0].Digest() != entries[0].Hash {
 				t.Errorf("%q in the ledger: %+v, %v", name, entries, err)
 			}

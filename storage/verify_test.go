@@ -253,7 +253,7 @@ func TestVerify_hashMadeAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Page: mes.Page{Limit: 1000}})
+		entries, _, err := s.Entries(t.Context(), mes.LedgerFilter{Scope: everywhere, Page: mes.Page{Limit: 1000}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -224,7 +224,7 @@ func newScreens(app *mes.App, plant mes.Records, v server.Visit, idle time.Durat
 // firstAdministrator makes a way in for a store that has nobody yet: an administrator with a password of one's own to
 // replace, in a file that only the owner of the data folder can read.
 func firstAdministrator(ctx context.Context, app *mes.App, n *node, hasher *keys.Hasher, out io.Writer) error {
-	people, _, err := n.store.People(ctx, mes.Page{Limit: 1})
+	people, _, err := n.store.People(ctx, mes.Scope{{}}, mes.Page{Limit: 1})
 	if err != nil || len(people) > 0 {
 		return err
 	}

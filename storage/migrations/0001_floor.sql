@@ -197,6 +197,10 @@ CREATE TABLE station (
 	site TEXT NOT NULL,
 	line TEXT NOT NULL,
 	machine TEXT NOT NULL,
+	networks TEXT,
+	keys TEXT,
+	code TEXT NOT NULL,
+	code_until_ms INTEGER,
 	retired INTEGER NOT NULL,
 	version INTEGER NOT NULL
 ) STRICT
@@ -206,16 +210,44 @@ CREATE TABLE credential (
 	person TEXT NOT NULL REFERENCES person(id),
 	kind TEXT NOT NULL,
 	hash TEXT NOT NULL,
+	one_time INTEGER NOT NULL,
+	expires_at_ms INTEGER,
+	history TEXT,
+	step INTEGER NOT NULL,
 	set_at_ms INTEGER,
+	version INTEGER NOT NULL
+) STRICT
+----
+CREATE TABLE lockout (
+	id TEXT NOT NULL PRIMARY KEY,
+	person TEXT NOT NULL,
+	source TEXT NOT NULL,
+	failures INTEGER NOT NULL,
+	recent TEXT,
+	first_ms INTEGER,
+	last_ms INTEGER,
+	until_ms INTEGER,
+	streak INTEGER NOT NULL,
+	version INTEGER NOT NULL
+) STRICT
+----
+CREATE INDEX lockout_person ON lockout(person)
+----
+CREATE TABLE principal (
+	id TEXT NOT NULL PRIMARY KEY,
+	kind TEXT NOT NULL,
+	keys TEXT,
 	version INTEGER NOT NULL
 ) STRICT
 ----
 CREATE TABLE api_key (
 	id TEXT NOT NULL PRIMARY KEY,
 	kind TEXT NOT NULL,
+	principal TEXT NOT NULL,
 	name TEXT NOT NULL,
 	person TEXT NOT NULL,
 	grants TEXT,
+	networks TEXT,
 	hash TEXT NOT NULL,
 	created_at_ms INTEGER,
 	expires_at_ms INTEGER,
@@ -228,6 +260,7 @@ CREATE TABLE ssh_key (
 	station TEXT NOT NULL,
 	person TEXT NOT NULL,
 	public_key TEXT NOT NULL,
+	networks TEXT,
 	created_at_ms INTEGER,
 	revoked INTEGER NOT NULL,
 	version INTEGER NOT NULL
@@ -237,6 +270,8 @@ CREATE TABLE sign_in (
 	id TEXT NOT NULL PRIMARY KEY,
 	person TEXT NOT NULL REFERENCES person(id),
 	station TEXT NOT NULL,
+	site TEXT NOT NULL,
+	line TEXT NOT NULL,
 	ssh_key TEXT NOT NULL,
 	source TEXT NOT NULL,
 	method TEXT NOT NULL,
@@ -245,6 +280,34 @@ CREATE TABLE sign_in (
 	"end" TEXT NOT NULL,
 	version INTEGER NOT NULL
 ) STRICT
+----
+CREATE INDEX sign_in_from ON sign_in(to_ms IS NULL, from_ms, id)
+----
+CREATE TABLE signature (
+	id TEXT NOT NULL PRIMARY KEY,
+	record TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	digest TEXT NOT NULL,
+	meaning TEXT NOT NULL,
+	person TEXT NOT NULL REFERENCES person(id),
+	name TEXT NOT NULL,
+	station TEXT NOT NULL,
+	method TEXT NOT NULL,
+	at_ms INTEGER,
+	command TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+----
+CREATE INDEX signature_record ON signature(record)
+----
+CREATE TRIGGER signature_no_update BEFORE UPDATE ON signature
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER signature_no_delete BEFORE DELETE ON signature
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
 ----
 CREATE TABLE instruction_reading (
 	id TEXT NOT NULL PRIMARY KEY,
