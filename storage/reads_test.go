@@ -159,7 +159,9 @@ func TestReads_floor(t *testing.T) {
 			}
 		})
 		t.Run("ledger", func(t *testing.T) {
-			entries := pages(t, 5, func(p mes.Page) ([]mes.Entry, string, error) { return s.Entries(ctx, mes.LedgerFilter{Scope: everywhere, Page: p}) })
+			entries := pages(t, 5, func(p mes.Page) ([]mes.Entry, string, error) {
+				return s.Entries(ctx, mes.LedgerFilter{Scope: everywhere, Page: p})
+			})
 			for i, e := range entries {
 				if e.N != int64(len(entries)-i) || e.Digest() != e.Hash {
 					t.Fatalf("entry %d at place %d of %d, newest first", e.N, i, len(entries))
