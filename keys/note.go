@@ -2,6 +2,7 @@ package keys
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/note"
@@ -27,13 +28,21 @@ func (k *SigningKey) SignNote(name, text string) (string, error) {
 	return string(signed), err
 }
 
-// OpenNote gives the text of a note that this key signed under the name. The error is [ErrBadSignature].
+// ErrOtherKey is reported when a note is not signed with this key at all.
+var ErrOtherKey = fmt.Errorf("%w: it was made with another key", ErrBadSignature)
+
+// OpenNote gives the text of a note that this key signed under the name. The error is [ErrBadSignature], and
+// [ErrOtherKey] if it bears no signature of this key.
 func (v VerifyKey) OpenNote(name, signed string) (text string, err error) {
 	verifier, err := v.verifier(name)
 	if err != nil {
 		return "", err
 	}
 	opened, err := note.Open([]byte(signed), note.VerifierList(verifier))
+	var other *note.UnverifiedNoteError
+	if errors.As(err, &other) {
+		return "", ErrOtherKey
+	}
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrBadSignature, err)
 	}

@@ -54,6 +54,9 @@ func TestNote(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if _, err := other.Public().OpenNote(name, signed); !errors.Is(err, ErrOtherKey) {
+		t.Errorf("another key: %v", err)
+	}
 	if _, err := key.SignNote("two words", text); err == nil {
 		t.Error("signed under a name that no note can have")
 	}

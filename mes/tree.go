@@ -23,8 +23,7 @@ type Checkpoint struct {
 	Root   string    `json:"root"` // base64
 	Hash   string    `json:"hash"` // of entry N
 	At     time.Time `json:"at"`
-	KeyID  string    `json:"key_id"` // of the key that signed; empty when none did
-	Note   string    `json:"note"`   // Text, signed: a note as golang.org/x/mod/sumdb/note defines it
+	Note   string    `json:"note"` // Text, signed: a note as golang.org/x/mod/sumdb/note defines it
 }
 
 // Origin names the tree of a writer in its notes. It has neither spaces nor plus signs, as the form of notes demands.
@@ -35,7 +34,7 @@ func Origin(writer string) string {
 // Text is what is signed of a checkpoint: origin, size and root, as programs that know transparency logs read them, and
 // then what is our own.
 func (c *Checkpoint) Text() string {
-	return fmt.Sprintf("%s\n%d\n%s\nhash %s\nat %s\nkey %s\n", Origin(c.Writer), c.N, c.Root, c.Hash, c.At.UTC().Format(time.RFC3339Nano), c.KeyID)
+	return fmt.Sprintf("%s\n%d\n%s\nhash %s\nat %s\n", Origin(c.Writer), c.N, c.Root, c.Hash, c.At.UTC().Format(time.RFC3339Nano))
 }
 
 // Anchor is the change by which a node takes the checkpoint of another writer into its own chain. The same node takes

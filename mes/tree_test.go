@@ -8,8 +8,8 @@ import (
 )
 
 func TestCheckpoint_text(t *testing.T) {
-	c := Checkpoint{Writer: "node 1+2\nx", N: 3, Root: "cm9vdA==", Hash: "ab12", At: time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC), KeyID: "0a0b0c0d"}
-	want := "gemba/node%201%2B2%0Ax\n3\ncm9vdA==\nhash ab12\nat 2026-11-23T12:00:00.005Z\nkey 0a0b0c0d\n"
+	c := Checkpoint{Writer: "node 1+2\nx", N: 3, Root: "cm9vdA==", Hash: "ab12", At: time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC)}
+	want := "gemba/node%201%2B2%0Ax\n3\ncm9vdA==\nhash ab12\nat 2026-11-23T12:00:00.005Z\n"
 	if c.Text() != want {
 		t.Errorf("%q", c.Text())
 	}

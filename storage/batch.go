@@ -9,11 +9,12 @@ import (
 
 // A batch is a group as statements, with its place in the chain.
 type batch struct {
-	group    []*task
-	before   link // the chain's end that it was made for
-	after    link
-	stmts    []stmt
-	counting []*task // the task whose bulk rows statement i adds, nil for others
+	group      []*task
+	before     link // the chain's end that it was made for
+	after      tip
+	checkpoint *mes.Checkpoint // that it carries, if one is due
+	stmts      []stmt
+	counting   []*task // the task whose bulk rows statement i adds, nil for others
 }
 
 // A sheet is what the rows of a group are gathered on, by table. The committer uses one over and over, since a batch is
@@ -46,13 +47,13 @@ func (s *sheet) clear() {
 // compose makes a group's statements: receipts first, so that a command done before fails on its own id and not on what
 // it has itself changed; then the ledger, the expectations and the rows, parents first.
 func (c *committer) compose(group []*task) (*batch, error) {
-	b := &batch{group: group, before: c.last, after: c.last}
+	b := &batch{group: group, before: c.tip.last, after: c.tip}
 	p := &c.sheet
 	p.clear()
 	var err error
 	for _, t := range group {
-		t.entry.Seal(c.store.writer, b.after.n+1, b.after.hash)
-		b.after = link{t.entry.N, t.entry.Hash}
+		t.entry.Seal(c.store.writer, b.after.last.n+1, b.after.last.hash)
+		b.after.add(t.entry.N, t.entry.Hash, t.entry.Command)
 		if p.entries, err = ledgerTable.args(p.entries, reflect.ValueOf(&t.entry).Elem()); err != nil {
 			return nil, err
 		}
@@ -82,7 +83,13 @@ func (c *committer) compose(group []*task) (*batch, error) {
 	add := func(m *many, args []any) { b.stmts = m.stmts(b.stmts, args, c.store.engine.takesLists()) }
 	add(insertReceipts, p.receipts)
 	add(ledgerTable.insert, p.entries)
-	b.stmts = append(b.stmts, c.head(b.after, group[len(group)-1].entry.At))
+	b.stmts = append(b.stmts, c.head(b.after.last, group[len(group)-1].entry.At))
+	if now := time.Now(); b.after.due(now, c.store.signTime) {
+		if b.checkpoint, err = c.store.checkpoint(&b.after.tree, b.after.last, now); err != nil {
+			return nil, err
+		}
+		b.stmts = append(b.stmts, checkpointStmt(b.checkpoint, &b.after.tree))
+	}
 	for i, t := range tables {
 		add(t.must, p.expect[i])
 	}

@@ -14,7 +14,8 @@ const cacheLimit = 50_000
 type cache struct {
 	mu    sync.RWMutex
 	kinds map[mes.Kind]map[mes.ID]mes.Record
-	named map[nameKey]mes.ID // other names of records: order number, badge
+	named map[nameKey]mes.ID  // other names of records: order number, badge
+	least map[recordKey]int64 // versions of records that other nodes wrote: who read an older one is too late
 }
 
 type nameKey struct {
@@ -23,7 +24,7 @@ type nameKey struct {
 }
 
 func newCache() *cache {
-	return &cache{kinds: map[mes.Kind]map[mes.ID]mes.Record{}, named: map[nameKey]mes.ID{}}
+	return &cache{kinds: map[mes.Kind]map[mes.ID]mes.Record{}, named: map[nameKey]mes.ID{}, least: map[recordKey]int64{}}
 }
 
 func (c *cache) get(kind mes.Kind, id mes.ID) (mes.Record, bool) {
@@ -62,6 +63,12 @@ func (c *cache) put(r mes.Record) {
 	if ok && mes.VersionOf(known) > mes.VersionOf(r) {
 		return
 	}
+	if least, ok := c.least[recordKey{kind, id}]; ok {
+		if mes.VersionOf(r) < least {
+			return
+		}
+		delete(c.least, recordKey{kind, id})
+	}
 	if !ok && len(of) >= cacheLimit {
 		for victim := range of { // any will do: whatever is needed comes back with one read
 			c.remove(kind, victim)
@@ -81,6 +88,22 @@ func (c *cache) drop(kind mes.Kind, id mes.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(kind, id)
+}
+
+// outdate forgets a record that is older than a version which another node wrote, and keeps older ones out from now on.
+func (c *cache) outdate(kind mes.Kind, id mes.ID, version int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.kinds[kind][id]; ok {
+		if mes.VersionOf(known) >= version {
+			return
+		}
+		c.remove(kind, id)
+	}
+	if len(c.least) >= cacheLimit {
+		clear(c.least) // it is for reads that are under way, and there are not so many
+	}
+	c.least[recordKey{kind, id}] = version
 }
 
 func (c *cache) remove(kind mes.Kind, id mes.ID) {

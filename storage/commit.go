@@ -13,7 +13,8 @@ const (
 	groupRows   = 5000             // and bulk rows, unless one change alone has more
 	settleTime  = 15 * time.Second // how long the fate of a batch is asked for before its callers hear that it is not known
 	settlePause = 50 * time.Millisecond
-	chainTries  = 3 // how often a batch is made again because the chain had moved
+	chainTries  = 3               // how often a batch is made again because the chain had moved
+	stateTime   = 2 * time.Second // how long a checkpoint of its own may take; callers wait behind it
 )
 
 // Commit makes one change: all of it or nothing. Changes that wait at the same time share one batch, and so one fsync or
@@ -55,8 +56,8 @@ var errClosed = mes.Faultf(mes.Unavailable, "gemba is stopping and nothing was s
 type committer struct {
 	store   *Store
 	waiting []*task // in the order they came
-	last    link    // end of our chain
-	sure    bool    // last is what the database has
+	tip     tip     // of our chain
+	sure    bool    // the tip is what the database has
 	sheet   sheet
 	asking  sync.WaitGroup
 }
@@ -65,21 +66,61 @@ type committer struct {
 func (c *committer) run() {
 	defer close(c.store.stopped)
 	defer c.asking.Wait()
+	tick := time.NewTicker(min(time.Second, c.store.signTime))
+	defer tick.Stop()
 	for {
 		if len(c.waiting) == 0 {
 			select {
 			case t := <-c.store.queue:
 				c.waiting = append(c.waiting, t)
+			case now := <-tick.C:
+				if c.tip.due(now, c.store.signTime) {
+					c.state(now)
+				}
+				continue
 			case <-c.store.closing:
 				c.take()
 				for len(c.waiting) > 0 {
 					c.round()
+				}
+				if c.tip.news {
+					c.state(time.Now())
 				}
 				return
 			}
 		}
 		c.round()
 	}
+}
+
+// state makes a checkpoint when there is no batch to carry it. One that cannot be kept now is made again later.
+func (c *committer) state(now time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+	defer cancel()
+	if c.place(ctx) != nil {
+		return
+	}
+	made, err := c.store.checkpoint(&c.tip.tree, c.tip.last, now)
+	if err == nil {
+		_, err = c.store.engine.exec(ctx, []stmt{checkpointStmt(made, &c.tip.tree)})
+	}
+	if kindOf(err) == appendOnly { // an earlier try was carried out after all, and its answer lost
+		q := newQuery(selectCheckpoints).and("writer = ? AND n = ?", made.Writer, made.N)
+		var found []mes.Checkpoint
+		if found, err = c.store.checkpoints(ctx, fresh, q); err == nil && len(found) == 1 {
+			made = &found[0]
+		}
+	}
+	c.store.stated(&c.tip, made, err)
+}
+
+// stated keeps what came of making a checkpoint: in the tip, outside the database, and for the watch.
+func (s *Store) stated(t *tip, made *mes.Checkpoint, err error) {
+	if err == nil {
+		t.stated(made)
+		s.witness.add(made)
+	}
+	s.pulse.Store(&pulse{last: t.last.n, signed: t.signed, news: t.news, at: t.at, err: err})
 }
 
 // take collects what waits, without waiting for it.

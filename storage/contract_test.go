@@ -73,7 +73,7 @@ func changing(t testing.TB, id mes.ID, put []mes.Record, add ...any) *mes.Change
 	}
 	return &mes.Change{
 		Entry:   mes.Entry{ID: id, At: noon, View: mes.TransactionLog, Command: "test.command", Outcome: mes.Done, Actor: "p1", Subject: "test/" + string(id), Detail: text},
-		Receipt: &mes.Receipt{ID: id, Command: "test.command", At: noon, Digest: "d-" + string(id), By: "p1", Result: json.RawMessage(`{"ok":true}`)},
+		Receipt: &mes.Receipt{ID: id, Command: "test.command", At: noon, Digest: mes.GivenDigest("test.command", detail.Given), By: "p1", Result: json.RawMessage(`{"ok":true}`)},
 		Put:     put,
 		Add:     add,
 	}

@@ -2,9 +2,11 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
+	"time"
 
 	"gemba/mes"
 )
@@ -53,21 +55,84 @@ func (s *Store) readLink(ctx context.Context, q stmt) (link, error) {
 	return found, err
 }
 
-// resume finds where this node's chain goes on. A chain that ends before its signed head has lost entries; going on
-// would cover that up, so it is refused.
-func (s *Store) resume(ctx context.Context) (link, error) {
+// resume finds where this node's chain goes on, and opens its witness. A chain that ends before its signed head, or
+// before what the witness has seen, has lost entries; going on would cover that up, so it is refused.
+func (s *Store) resume(ctx context.Context, witnessFile string) (tip, error) {
 	last, err := s.tail(ctx, s.writer)
 	if err != nil {
-		return link{}, fmt.Errorf("read the end of the ledger: %w", err)
+		return tip{}, fmt.Errorf("read the end of the ledger: %w", err)
 	}
 	head, err := s.readLink(ctx, stmt{sql: selectHead, args: []any{s.writer}})
 	if err != nil {
-		return link{}, fmt.Errorf("read the head of the ledger: %w", err)
+		return tip{}, fmt.Errorf("read the head of the ledger: %w", err)
 	}
-	if last != head {
-		return link{}, fmt.Errorf("the ledger of %s ends at entry %d, but its head says %d: it was changed from outside; find out with \"gemba ledger verify\" and restore a backup", s.writer, last.n, head.n)
+	end, err := s.findTip(ctx, s.writer, time.Now())
+	if err != nil {
+		return tip{}, err
 	}
-	return last, nil
+	if last != head || last != end.last {
+		return tip{}, fmt.Errorf("the ledger of %s ends at entry %d, but its head says %d: it was changed from outside; find out with \"gemba ledger verify\" and restore a backup", s.writer, last.n, max(head.n, end.last.n))
+	}
+	if witnessFile == "" {
+		return end, nil
+	}
+	file, known, err := witness(witnessFile)
+	if err != nil {
+		return tip{}, err
+	}
+	if err := s.sameAs(ctx, known, last); err != nil {
+		return tip{}, errors.Join(err, file.close())
+	}
+	s.witness = file
+	made, err := s.checkpoints(ctx, fresh, newQuery(selectCheckpoints).and("writer = ?", s.writer).end("ORDER BY n DESC LIMIT 1"))
+	if err != nil {
+		return tip{}, errors.Join(fmt.Errorf("read the checkpoints of the ledger: %w", err), file.close())
+	}
+	for i := range made {
+		if !file.knows(s.writer, made[i].N) { // gemba was killed between keeping it here and there
+			file.add(&made[i])
+		}
+	}
+	return end, nil
+}
+
+// sameAs compares this node's chain with what its witness saw last.
+func (s *Store) sameAs(ctx context.Context, known *Witness, last link) error {
+	c := known.newest(s.writer)
+	if c == nil {
+		return nil
+	}
+	const then = "find out with \"gemba ledger verify\"; to go on all the same, keep that file as evidence under another name, and start again"
+	if c.N > last.n {
+		return fmt.Errorf("the ledger of %s ends at entry %d, but %s saw entry %d on %s: the database is an older copy; %s", s.writer, last.n, known.Name, c.N, c.At.Format(time.RFC3339), then)
+	}
+	hash, err := s.hashOf(ctx, s.writer, c.N)
+	if err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	if hash != c.Hash {
+		return fmt.Errorf("entry %d of %s is not the one that %s saw on %s: there are two ledgers; %s", c.N, s.writer, known.Name, c.At.Format(time.RFC3339), then)
+	}
+	return nil
+}
+
+// hashOf gives the hash of an entry, "" when it is not there.
+func (s *Store) hashOf(ctx context.Context, writer string, n int64) (hash string, err error) {
+	q := stmt{sql: "SELECT hash FROM ledger WHERE writer = ? AND n = ?", args: []any{writer, n}}
+	err = s.engine.query(ctx, fresh, q, func(_ []string, v []any) error {
+		hash = textOf(v[0])
+		return nil
+	})
+	return hash, err
+}
+
+// newest gives the place of the newest entry, whoever wrote it, in the order in which the database took them.
+func (s *Store) newest(ctx context.Context) (rowid int64, err error) {
+	err = s.engine.query(ctx, fresh, stmt{sql: "SELECT COALESCE(max(rowid), 0) FROM ledger"}, func(_ []string, v []any) error {
+		rowid = scanned(v).whole(0)
+		return nil
+	})
+	return rowid, err
 }
 
 // receipts finds the stored receipts among ids, as everybody sees them.
@@ -110,9 +175,28 @@ func (s *Store) Receipt(ctx context.Context, id mes.ID) (mes.Receipt, error) {
 
 // Entries lists ledger entries, newest first: in the order in which the database took them, whoever wrote them.
 func (s *Store) Entries(ctx context.Context, f mes.LedgerFilter) ([]mes.Entry, string, error) {
-	q := newQuery("SELECT "+ledgerTable.list+", rowid FROM ledger").
+	return s.EntriesOf(ctx, EntryFilter{LedgerFilter: f})
+}
+
+// An EntryFilter chooses entries by their place in a chain as well: those of one writer, numbered First to Last. Empty
+// fields choose all.
+type EntryFilter struct {
+	mes.LedgerFilter
+	Writer      string
+	First, Last int64
+}
+
+// EntriesOf lists ledger entries as Entries does.
+func (s *Store) EntriesOf(ctx context.Context, f EntryFilter) ([]mes.Entry, string, error) {
+	q := newQuery("SELECT "+ledgerTable.list+", rowid FROM ledger").match("writer", f.Writer).
 		match(`"view"`, string(f.View)).match("actor", string(f.Actor)).match("subject", f.Subject).match("command", f.Command).
 		within(f.Scope, place{site: "site", line: "line"}).between("at_ms", f.From, f.To)
+	if f.First > 0 {
+		q.and("n >= ?", f.First)
+	}
+	if f.Last > 0 {
+		q.and("n <= ?", f.Last)
+	}
 	if err := q.after(f.Page.After, "<", "rowid"); err != nil {
 		return nil, "", err
 	}

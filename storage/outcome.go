@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -86,16 +87,26 @@ func (c *committer) place(ctx context.Context) error {
 		return nil
 	}
 	last, err := c.store.tail(ctx, c.store.writer)
-	if err != nil {
-		return err
+	if err == nil && last.n < c.tip.last.n {
+		// What was acknowledged is gone: somebody put an older copy in the database's place. Going on from there would
+		// give the numbers of what is lost to something else.
+		err = &trouble{kind: damaged, detail: "ledger", cause: fmt.Errorf("the ledger of %s went back from entry %d to %d", c.store.writer, c.tip.last.n, last.n)}
 	}
-	c.last, c.sure = last, true
-	return nil
+	if err == nil {
+		err = c.store.extend(ctx, c.store.writer, &c.tip)
+	}
+	c.sure = err == nil
+	return err
 }
 
 // committed answers the tasks of a batch that was carried out. affected is nil when only that is known.
 func (c *committer) committed(b *batch, affected []int64) {
-	c.last = b.after
+	c.tip = b.after
+	if b.checkpoint != nil {
+		c.store.stated(&c.tip, b.checkpoint, nil)
+	} else {
+		c.store.pulse.Store(&pulse{last: c.tip.last.n, signed: c.tip.signed, news: c.tip.news, at: c.tip.at})
+	}
 	for i, t := range b.counting {
 		if t == nil || t.receipt == nil {
 			continue
@@ -127,7 +138,7 @@ func (c *committer) settle(ctx context.Context, b *batch, unknown error) ([]int6
 	for {
 		last, err := c.store.tail(ctx, c.store.writer)
 		switch {
-		case err == nil && last == b.after:
+		case err == nil && last == b.after.last:
 			return nil, nil
 		case err == nil && last != b.before:
 			return nil, errChainMoved

@@ -7,12 +7,14 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gemba/mes"
@@ -33,24 +35,41 @@ type Options struct {
 	Sign func(head []byte) (signature, keyID string)
 	// Verify checks the signature of a writer's head, made with the key of that id; Store.Verify uses it.
 	Verify func(writer, keyID string, head []byte, signature string) error
+	// SignNote signs the text of a checkpoint with the node's key, as a note under a name. Without it checkpoints are not
+	// signed.
+	SignNote func(name, text string) (note string, err error)
+	// VerifyNote checks that a note under the name holds the text, signed with a key of the writer; Store.Verify uses it.
+	VerifyNote func(writer, name, text, note string) error
+	// Witness is the file that this node's checkpoints, and those of others that it sees, are written to as well, outside
+	// the database: what an older copy of the database is told by. Without it there is none.
+	Witness string
+	// SignTime is the longest time that entries wait for a checkpoint; a minute when it is not said.
+	SignTime time.Duration
 	// ReadOnly opens a store to look at it, also while a server runs on it. Nothing is migrated, and Commit refuses.
 	ReadOnly bool
 }
 
 // A Store is a [mes.Store] over one of the two engines. It is safe for concurrent use.
 type Store struct {
-	engine   engine
-	raw      engine // without the guard: for migrations and checks of the file itself
-	writer   string
-	sign     func([]byte) (string, string)
-	verify   func(writer, keyID string, head []byte, signature string) error
-	cache    *cache
-	queue    chan *task
-	closing  chan struct{}
-	stopped  chan struct{} // closed when the committer is done
-	readOnly bool
-	closed   sync.Once
-	closeErr error
+	engine     engine
+	raw        engine // without the guard: for migrations and checks of the file itself
+	writer     string
+	sign       func([]byte) (string, string)
+	verify     func(writer, keyID string, head []byte, signature string) error
+	signNote   func(name, text string) (string, error)
+	verifyNote func(writer, name, text, note string) error
+	signTime   time.Duration
+	witness    *witnessing            // nil without a file
+	pulse      atomic.Pointer[pulse]  // how the committer's evidence does
+	conflict   atomic.Pointer[string] // what following others found wrong
+	opened     int64                  // rowid of the newest ledger entry when the store was opened
+	cache      *cache
+	queue      chan *task
+	closing    chan struct{}
+	stopped    chan struct{} // closed when the committer is done
+	readOnly   bool
+	closed     sync.Once
+	closeErr   error
 }
 
 var _ mes.Store = (*Store)(nil)
@@ -63,11 +82,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		engine: &guard{engine: e}, raw: e, writer: o.Writer, sign: o.Sign, verify: o.Verify, readOnly: o.ReadOnly, cache: newCache(),
+		engine: &guard{engine: e}, raw: e, writer: o.Writer, sign: o.Sign, verify: o.Verify, signNote: o.SignNote, verifyNote: o.VerifyNote,
+		signTime: cmp.Or(o.SignTime, signTime), readOnly: o.ReadOnly, cache: newCache(),
 		queue: make(chan *task, 4*groupTasks), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx, o); err != nil {
-		return nil, errors.Join(err, e.close())
+		return nil, errors.Join(err, s.witness.close(), e.close())
 	}
 	return s, nil
 }
@@ -111,11 +131,15 @@ func (s *Store) start(ctx context.Context, o Options) error {
 	if err := migrate(ctx, s.raw, all, now()); err != nil {
 		return err
 	}
-	last, err := s.resume(ctx)
+	if s.opened, err = s.newest(ctx); err != nil {
+		return fmt.Errorf("read the end of the ledger: %w", err)
+	}
+	end, err := s.resume(ctx, o.Witness)
 	if err != nil {
 		return err
 	}
-	go (&committer{store: s, last: last, sure: true, sheet: newSheet()}).run()
+	s.pulse.Store(&pulse{last: end.last.n, signed: end.signed, news: end.news, at: end.at})
+	go (&committer{store: s, tip: end, sure: true, sheet: newSheet()}).run()
 	return nil
 }
 
@@ -130,7 +154,7 @@ func (s *Store) Close() error {
 	s.closed.Do(func() {
 		close(s.closing)
 		<-s.stopped
-		s.closeErr = s.engine.close()
+		s.closeErr = errors.Join(s.witness.close(), s.engine.close())
 	})
 	return s.closeErr
 }

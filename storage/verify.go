@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"gemba/mes"
@@ -25,6 +26,11 @@ type Verification struct {
 	Receipts int64    `json:"receipts"`
 	Records  int64    `json:"records"` // records and rows compared with what the ledger says of them
 	Fault    *Finding `json:"fault,omitempty"`
+
+	Checkpoints int64    `json:"checkpoints"`     // whose tree and signature are right
+	Anchors     int64    `json:"anchors"`         // checkpoints that other writers took into their chains
+	Witnessed   int64    `json:"witnessed"`       // checkpoints of witnesses that are in this ledger
+	Notes       []string `json:"notes,omitempty"` // what could not be compared, and why
 }
 
 // A Finding is the first thing that is not as it was written. N is 0 when no entry of the ledger is at fault.
@@ -44,14 +50,20 @@ func (f *Finding) Error() string {
 func (f *Finding) String() string { return f.Error() }
 
 // Verify proves that the store is as it was written, or names the first entry that is not. It checks the file itself and
-// its schema with the triggers; each writer's chain from its first entry to its signed head; that each command that was
-// done has its receipt and each receipt its entry; and that every record and row is as the last entry about it left it.
-// Machine rows that come in bulk are known to the ledger by number and digest only.
+// its schema with the triggers; each writer's chain from its first entry to its signed head, and the trees that it stated
+// on the way; that nothing is missing of what other writers and the witnesses saw; that each command that was done has
+// its receipt and each receipt its entry; and that every record and row is as the last entry about it left it. Machine
+// rows that come in bulk are known to the ledger by number only: there must not be more of them than came.
 //
 // It only reads, and a server may go on committing meanwhile. The error is for what kept it from looking; what it found
 // is in the Verification.
-func (s *Store) Verify(ctx context.Context) (*Verification, error) {
-	v := &verifier{store: s, images: map[imageKey]*image{}, chains: map[string]*mes.Chain{}, seed: maphash.MakeSeed()}
+func (s *Store) Verify(ctx context.Context, witnesses ...*Witness) (*Verification, error) {
+	v := &verifier{store: s, images: map[imageKey]*image{}, strands: map[string]*strand{}, came: map[mes.Kind]int64{}, seed: maphash.MakeSeed()}
+	for _, w := range witnesses {
+		for _, c := range w.Heads {
+			v.witnesses.add(c, w.Name, w.Older)
+		}
+	}
 	err := v.run(ctx)
 	var found *Finding
 	switch {
@@ -63,18 +75,21 @@ func (s *Store) Verify(ctx context.Context) (*Verification, error) {
 		return nil, shown("verify the ledger", err)
 	}
 	v.result.OK = v.result.Fault == nil
-	v.result.Writers = len(v.chains)
+	v.result.Writers = len(v.strands)
 	return &v.result, nil
 }
 
 // A verifier goes through a store once.
 type verifier struct {
-	store  *Store
-	result Verification
-	chains map[string]*mes.Chain
-	images map[imageKey]*image
-	newer  map[imageKey]rowState // rows of a version that the walk had not come to yet
-	seed   maphash.Seed
+	store              *Store
+	result             Verification
+	strands            map[string]*strand
+	images             map[imageKey]*image
+	newer              map[imageKey]rowState // rows of a version that the walk had not come to yet
+	came               map[mes.Kind]int64    // rows that came in bulk
+	bulk               map[mes.Kind]int64    // rows of them that are there
+	anchors, witnesses sightings
+	seed               maphash.Seed
 }
 
 type imageKey struct {
@@ -103,7 +118,7 @@ func (v *verifier) run(ctx context.Context) error {
 		}
 	}
 	// Entries before the schema: who changed one had to take a trigger away first, and is to be told which entry it was.
-	for _, step := range []func(context.Context) error{v.walk, v.receipts, v.rows, v.walk, v.leftOver, v.schema} {
+	for _, step := range []func(context.Context) error{v.walk, v.receipts, v.rows, v.walk, v.leftOver, v.seen, v.schema} {
 		err := step(ctx)
 		var found *Finding
 		if err != nil && !errors.As(err, &found) && errors.As(v.schema(ctx), &found) {
@@ -182,17 +197,19 @@ type head struct {
 	n, atMS, last                int64
 	early                        bool  // there is an entry before the first
 	first                        int64 // its number
+	stated                       int64 // entry of the newest checkpoint
 }
 
 // walk follows every chain from where it has come to, to its head as it is now, and notes what each entry says of rows.
 func (v *verifier) walk(ctx context.Context) error {
 	var heads []head
 	q := stmt{sql: `SELECT w.writer, h.n, h.hash, h.at_ms, h.signature, h.key_id, (SELECT max(l.n) FROM ledger l WHERE l.writer = w.writer),
-			(SELECT min(l.n) FROM ledger l WHERE l.writer = w.writer AND l.n < 1)
-		FROM (SELECT writer FROM ledger UNION SELECT writer FROM ledger_head) w LEFT JOIN ledger_head h USING (writer) ORDER BY w.writer`}
+			(SELECT min(l.n) FROM ledger l WHERE l.writer = w.writer AND l.n < 1),
+			(SELECT max(c.n) FROM ledger_checkpoint c WHERE c.writer = w.writer)
+		FROM (SELECT writer FROM ledger UNION SELECT writer FROM ledger_head UNION SELECT writer FROM ledger_checkpoint) w LEFT JOIN ledger_head h USING (writer) ORDER BY w.writer`}
 	err := v.store.engine.query(ctx, fresh, q, func(_ []string, values []any) error {
 		row := scanned(values)
-		heads = append(heads, head{writer: row.text(0), n: row.whole(1), hash: row.text(2), atMS: row.whole(3), signature: row.text(4), key: row.text(5), last: row.whole(6), early: row[7] != nil, first: row.whole(7)})
+		heads = append(heads, head{writer: row.text(0), n: row.whole(1), hash: row.text(2), atMS: row.whole(3), signature: row.text(4), key: row.text(5), last: row.whole(6), early: row[7] != nil, first: row.whole(7), stated: row.whole(8)})
 		return nil
 	})
 	if err != nil {
@@ -210,39 +227,61 @@ func (v *verifier) walk(ctx context.Context) error {
 }
 
 func (v *verifier) follow(ctx context.Context, h head) error {
-	chain := v.chains[h.writer]
-	if chain == nil {
-		chain = &mes.Chain{Writer: h.writer}
-		v.chains[h.writer] = chain
+	s := v.strands[h.writer]
+	if s == nil {
+		s = &strand{chain: mes.Chain{Writer: h.writer}}
+		v.strands[h.writer] = s
 	}
+	chain := &s.chain
 	for chain.N < h.n {
+		made, err := v.store.checkpoints(ctx, fresh, newQuery(selectCheckpoints).
+			and("writer = ? AND n > ? AND n <= ?", h.writer, s.stated, min(h.n, chain.N+verifyPage)).end("ORDER BY n"))
+		if err != nil {
+			return err
+		}
+		var page []mes.Entry
 		q := selectFrom(ledgerTable).and("writer = ? AND n > ? AND n <= ?", h.writer, chain.N, h.n).end("ORDER BY n LIMIT ?", int64(verifyPage))
-		read := 0
-		err := v.store.engine.query(ctx, fresh, q.stmt(), func(_ []string, values []any) error {
+		err = v.store.engine.query(ctx, fresh, q.stmt(), func(_ []string, values []any) error {
 			var e mes.Entry
 			if err := ledgerTable.scan(values, reflect.ValueOf(&e).Elem()); err != nil {
 				return &Finding{Writer: h.writer, N: chain.N + 1, Reason: "it cannot be read: " + err.Error()}
 			}
 			var broken *mes.ChainFault
-			if err := chain.Check(&e); errors.As(err, &broken) {
+			if err := s.entry(&e); errors.As(err, &broken) {
 				return v.blame(ctx, h, &e, broken)
 			}
-			read++
+			for ; len(made) > 0 && made[0].N <= e.N; made = made[1:] {
+				if wrong := s.checkpoint(&made[0], v.store.verifyNote); wrong != nil {
+					return wrong
+				}
+				v.result.Checkpoints++
+			}
+			if wrong := s.covered(); wrong != nil {
+				return wrong
+			}
+			page = append(page, e)
 			return v.note(&e)
 		})
 		if err != nil {
 			return err
 		}
-		if read == 0 {
+		if len(page) == 0 {
 			return &Finding{h.writer, chain.N + 1, "the entry is missing"}
 		}
-		v.result.Entries += int64(read)
+		if err := v.digests(ctx, page); err != nil {
+			return err
+		}
+		v.result.Entries += int64(len(page))
 	}
 	switch {
+	case h.n < 1 && h.last == 0 && h.stated == 0:
+		return &Finding{h.writer, h.n, fmt.Sprintf("somebody put in the end of a ledger of %s, which has no entries", h.writer)}
 	case h.last > h.n:
 		return &Finding{h.writer, h.n + 1, "it lies behind the end of the chain that its writer stated"}
 	case chain.N > h.n, chain.N > 0 && chain.Hash != h.hash:
 		return &Finding{h.writer, h.n, "the chain does not end as its writer stated"}
+	case h.stated > h.n:
+		return &Finding{h.writer, h.n + 1, fmt.Sprintf("the entry is missing: there is a checkpoint over entry %d", h.stated)}
 	case v.store.verify == nil || h.n == 0:
 		return nil
 	case h.signature == "":
@@ -280,9 +319,17 @@ func (v *verifier) note(e *mes.Entry) error {
 	if e.Outcome != mes.Done {
 		return nil
 	}
+	if c, ok, err := e.Anchored(); err != nil {
+		return &Finding{e.Writer, e.N, "the checkpoint in it cannot be read"}
+	} else if ok {
+		v.anchors.add(c, "writer "+e.Writer, false)
+	}
 	var detail mes.Detail
 	if err := json.Unmarshal(e.Detail, &detail); err != nil {
 		return &Finding{e.Writer, e.N, "its detail is not JSON"}
+	}
+	for _, b := range detail.Batches {
+		v.came[b.Kind] += int64(b.Count)
 	}
 	for _, r := range detail.Rows {
 		t := tableOfKind[r.Kind]
@@ -364,10 +411,17 @@ func (v *verifier) receipts(ctx context.Context) error {
 
 // rows compares every record and row with its image.
 func (v *verifier) rows(ctx context.Context) error {
-	v.newer = map[imageKey]rowState{}
+	v.newer, v.bulk = map[imageKey]rowState{}, map[mes.Kind]int64{}
 	for _, t := range tables {
-		if len(t.key) != 1 {
-			continue // comes in bulk
+		if len(t.key) != 1 { // comes in bulk
+			err := v.store.engine.query(ctx, fresh, stmt{sql: "SELECT count(*) FROM " + t.name}, func(_ []string, values []any) error {
+				v.bulk[mes.Kind(t.name)] = scanned(values).whole(0)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		last := ""
 		for more := true; more; {
@@ -431,5 +485,96 @@ func (v *verifier) leftOver(context.Context) error {
 		}
 		return &Finding{Reason: fmt.Sprintf("%s %s was written by no entry of the ledger", key.table.name, key.id)}
 	}
+	for kind, n := range v.bulk {
+		if n > v.came[kind] {
+			return &Finding{Reason: fmt.Sprintf("there are %d rows of %s, and only %d came in; somebody put some in", n, kind, v.came[kind])}
+		}
+	}
 	return nil
+}
+
+// digests compares the digest in the receipt of each command that was done with what the entry says was asked.
+func (v *verifier) digests(ctx context.Context, page []mes.Entry) error {
+	list := []byte{'['}
+	done := map[mes.ID]*mes.Entry{}
+	for i := range page {
+		e := &page[i]
+		if e.Outcome != mes.Done {
+			continue
+		}
+		if len(list) > 1 {
+			list = append(list, ',')
+		}
+		list = appendText(list, string(e.ID))
+		done[e.ID] = e
+	}
+	q := stmt{sql: "SELECT id, digest FROM receipt WHERE id IN (SELECT value FROM json_each(?))", args: []any{string(append(list, ']'))}}
+	return v.store.engine.query(ctx, fresh, q, func(_ []string, values []any) error {
+		row := scanned(values)
+		e := done[row.id(0)]
+		var detail struct {
+			Given json.RawMessage `json:"given"`
+		}
+		if e == nil || json.Unmarshal(e.Detail, &detail) != nil {
+			return nil // other checks name it
+		}
+		if mes.GivenDigest(e.Command, detail.Given) != row.text(1) {
+			return &Finding{e.Writer, e.N, "the digest in its receipt was changed"}
+		}
+		return nil
+	})
+}
+
+// seen compares the ledger with what other writers and the witnesses saw of it.
+func (v *verifier) seen(ctx context.Context) error {
+	for _, part := range []struct {
+		seen    sightings
+		matched *int64
+	}{{v.anchors, &v.result.Anchors}, {v.witnesses, &v.result.Witnessed}} {
+		for writer, seen := range part.seen.of() {
+			last := int64(0)
+			if s := v.strands[writer]; s != nil {
+				last = s.chain.N
+			}
+			have, err := v.stated(ctx, writer, seen)
+			if err != nil {
+				return err
+			}
+			matched, fault := agree(writer, seen, last, have)
+			*part.matched += matched
+			if fault != nil {
+				return fault
+			}
+			if end := seen[len(seen)-1]; end.N > last {
+				v.result.Notes = append(v.result.Notes, fmt.Sprintf("%s has seen %d entries of %s that came after this copy was made", end.by, end.N-last, writer))
+			}
+		}
+	}
+	return nil
+}
+
+// stated gives the hash of each entry that was seen, and the root of its checkpoint.
+func (v *verifier) stated(ctx context.Context, writer string, seen []sighting) (map[int64][2]string, error) {
+	have := make(map[int64][2]string, len(seen))
+	for part := range slices.Chunk(seen, verifyPage) {
+		numbers := make([]int64, len(part))
+		for i := range part {
+			numbers[i] = part[i].N
+		}
+		list, err := json.Marshal(numbers)
+		if err != nil {
+			return nil, err
+		}
+		q := stmt{sql: `SELECT l.n, l.hash, c.root FROM ledger l LEFT JOIN ledger_checkpoint c ON c.writer = l.writer AND c.n = l.n
+			WHERE l.writer = ? AND l.n IN (SELECT value FROM json_each(?))`, args: []any{writer, string(list)}}
+		err = v.store.engine.query(ctx, fresh, q, func(_ []string, values []any) error {
+			row := scanned(values)
+			have[row.whole(0)] = [2]string{row.text(1), row.text(2)}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return have, nil
 }

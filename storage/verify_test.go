@@ -92,7 +92,7 @@ func TestVerify_findsWhatWasDone(t *testing.T) {
 		{"entry removed", unlocked + "DELETE FROM ledger WHERE n = 4", 4, "missing"},
 		{"first entry removed", unlocked + "DELETE FROM ledger WHERE n = 1", 1, "missing"},
 		{"tail cut off", unlocked + "DROP TRIGGER receipt_no_delete; DELETE FROM ledger WHERE n >= 10; DELETE FROM receipt WHERE n >= 10", 10, "missing"},
-		{"tail cut off with its head", unlocked + "DROP TRIGGER receipt_no_delete; DELETE FROM ledger WHERE n >= 10; DELETE FROM receipt WHERE n >= 10; UPDATE ledger_head SET n = 9, hash = (SELECT hash FROM ledger WHERE n = 9)", 9, "signature"},
+		{"tail cut off with its head", unlocked + "DROP TRIGGER receipt_no_delete; DELETE FROM ledger WHERE n >= 10; DELETE FROM receipt WHERE n >= 10; UPDATE ledger_head SET n = 9, hash = (SELECT hash FROM ledger WHERE n = 9)", 10, "missing"},
 		{"head removed", "DELETE FROM ledger_head", 1, "behind the end"},
 		{"head unsigned", "UPDATE ledger_head SET signature = ''", -1, "not signed"},
 		{"entry replaced", "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE n = 3", -2, ""},

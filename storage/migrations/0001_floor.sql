@@ -110,11 +110,10 @@ CREATE TABLE ledger_head (
 -- What each writer stated of its entries, as the root of a Merkle tree, signed. The edge is what the tree goes on from.
 CREATE TABLE ledger_checkpoint (
 	writer TEXT NOT NULL,
-	n INTEGER NOT NULL,
+	n INTEGER NOT NULL CHECK (n > 0),
 	root TEXT NOT NULL,
 	hash TEXT NOT NULL,
 	at_ms INTEGER NOT NULL,
-	key_id TEXT NOT NULL,
 	note TEXT NOT NULL,
 	edge TEXT NOT NULL,
 	PRIMARY KEY (writer, n)
