@@ -10,7 +10,9 @@ SSH     ?= 127.0.0.1:2222
 API     ?= 127.0.0.1:8443
 FUZZ    ?= 20s
 
-.PHONY: run build test check race bench cluster fuzz golden tools rqlited clean
+SUITE   := ./testdata/security
+
+.PHONY: run build test security check race bench cluster fuzz golden tools rqlited clean
 
 run: build            ## build and start the demonstration plant on embedded SQLite
 	./$(GEMBA) serve --demo --data $(DATA) --ssh $(SSH) --api $(API)
@@ -25,13 +27,18 @@ rqlited:              ## build the replicated engine, once
 tools:                ## say what the tests need and how to get it
 	@deploy/tools.sh
 
-test: tools rqlited   ## everything: both engines, real SSH clients, real TLS
-	$(GO) vet $(ALL)
+test: tools rqlited   ## everything: both engines, real SSH clients, real TLS, the security suite's quick form
+	$(GO) vet $(ALL) $(SUITE)
 	$(GO) test -timeout 20m $(ALL)
+	$(GO) test -timeout 20m $(SUITE)
+
+security: rqlited     ## the whole security suite with outside tools; leaves build/security.json
+	@deploy/tools.sh security
+	$(GO) test -timeout 90m -count=1 $(SUITE) -args -security.full
 
 check: tools rqlited  ## formatting, vet, module files, and the race detector on everything
 	@test -z "$$(gofmt -l cmd keys mes server storage testdata tui)" || { gofmt -l cmd keys mes server storage testdata tui; echo "run gofmt -w on these"; exit 1; }
-	$(GO) vet $(ALL)
+	$(GO) vet $(ALL) $(SUITE)
 	$(GO) mod tidy -diff
 	$(MAKE) race
 

@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -17,8 +18,12 @@ import (
 
 // settle fills the flags of a command that were not given: from the environment (GEMBA_ and the flag's name in
 // capitals), then from the configuration file. A flag beats the environment, the environment beats the file, and the
-// file beats the default. A name in the file that no command knows is an error: a misspelt limit must not pass for one.
+// file beats the default. A name in the environment or the file that no command knows is an error: a misspelt limit must
+// not pass for one.
 func settle(cmd *cobra.Command) error {
+	if err := knownEnvironment(os.Environ(), knownOptions(cmd.Root())); err != nil {
+		return err
+	}
 	if err := fromEnvironment(cmd.Flags()); err != nil {
 		return err
 	}
@@ -36,10 +41,35 @@ func settle(cmd *cobra.Command) error {
 	return fromFile(cmd, path)
 }
 
+// ours begins every name in the environment that is meant for gemba.
+const ours = "GEMBA_"
+
+// inEnvironment is the name that an option has in the environment.
+func inEnvironment(option string) string {
+	return ours + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
+}
+
+// knownEnvironment refuses a name of ours that no command knows. It does not repeat the value, which may be a secret that
+// was put in the wrong place.
+func knownEnvironment(environment []string, options map[string]bool) error {
+	known := []string{inEnvironment("config")}
+	for option := range options {
+		known = append(known, inEnvironment(option))
+	}
+	slices.Sort(known)
+	for _, set := range environment {
+		name, _, _ := strings.Cut(set, "=")
+		if strings.HasPrefix(name, ours) && !slices.Contains(known, name) {
+			return exitError{mes.ExitConfig, fmt.Errorf("environment: there is no option %s%s; gemba serve --help lists them", name, nearest(name, known))}
+		}
+	}
+	return nil
+}
+
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var wrong error
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "GEMBA_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := inEnvironment(f.Name)
 		value, given := os.LookupEnv(name)
 		if !given || f.Changed || wrong != nil {
 			return
@@ -57,16 +87,11 @@ func fromFile(cmd *cobra.Command, path string) error {
 		return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: %w", path, err)}
 	}
 	known := knownOptions(cmd.Root())
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		f := cmd.Flags().Lookup(name)
 		switch {
 		case !known[name]:
-			return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: there is no option %q; gemba serve --help lists them", path, name)}
+			return exitError{mes.ExitConfig, fmt.Errorf("configuration file %s: there is no option %q%s; gemba serve --help lists them", path, name, nearest(name, slices.Sorted(maps.Keys(known))))}
 		case f == nil || f.Changed:
 			continue
 		}
@@ -104,4 +129,43 @@ func knownOptions(root *cobra.Command) map[string]bool {
 	delete(known, "help")
 	delete(known, "config")
 	return known
+}
+
+// nearest suggests the name that was probably meant: the one that fewest slips of the keys make of what was written, if
+// they are few.
+func nearest(name string, known []string) string {
+	best, least := "", len(name)/3+1
+	for _, k := range known {
+		if d := slips(strings.ToLower(name), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ", but there is " + best
+}
+
+// slips is how many letters must be put in, taken out, changed, or swapped with the next, to make one word of the other.
+func slips(a, b string) int {
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		next[0] = i + 1
+		for j := range len(b) {
+			next[j+1] = min(row[j+1], next[j]) + 1
+			if a[i] == b[j] {
+				next[j+1] = min(next[j+1], row[j])
+			} else {
+				next[j+1] = min(next[j+1], row[j]+1)
+			}
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+		before, row, next = row, next, before
+	}
+	return row[len(b)]
 }

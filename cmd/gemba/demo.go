@@ -25,10 +25,13 @@ type demoPlant struct {
 		Code, Name string
 		TimeZone   string `toml:"time_zone"`
 	} `toml:"site"`
-	Lines    []struct{ Code, Name, Site string }          `toml:"line"`
-	Machines []demoMachine                                `toml:"machine"`
-	Stations []struct{ Code, Name, Line, Machine string } `toml:"station"`
-	People   []struct {
+	Lines    []struct{ Code, Name, Site string } `toml:"line"`
+	Machines []demoMachine                       `toml:"machine"`
+	Stations []struct {
+		Code, Name, Line, Machine string
+		Networks                  []string
+	} `toml:"station"`
+	People []struct {
 		Badge, Name, Site, Line string
 		Roles                   []mes.Role
 		Skills                  []string
@@ -54,8 +57,9 @@ type demoPlant struct {
 		Running bool
 	} `toml:"job"`
 	Keys []struct {
-		Name   string
-		Scopes []mes.Role
+		Name     string
+		Scopes   []mes.Role
+		Networks []string
 	} `toml:"key"`
 }
 
@@ -101,9 +105,10 @@ type demoStation struct {
 }
 
 type demoKey struct {
-	Name   string     `json:"name"`
-	Scopes []mes.Role `json:"scopes"`
-	Key    string     `json:"key"`
+	Name      string     `json:"name"`
+	Principal mes.ID     `json:"principal"`
+	Scopes    []mes.Role `json:"scopes"`
+	Key       string     `json:"key"`
 }
 
 func (c *demoCredentials) key(name string) string {
@@ -194,7 +199,7 @@ func (d *demo) equipment(ctx context.Context) error {
 		}
 	}
 	for _, s := range p.Stations {
-		c := &mes.EnrolStation{Code: mes.ID(s.Code), Name: s.Name, Line: mes.ID(s.Line), Machine: mes.ID(s.Machine)}
+		c := &mes.EnrolStation{Code: mes.ID(s.Code), Name: s.Name, Line: mes.ID(s.Line), Machine: mes.ID(s.Machine), Networks: s.Networks}
 		if _, err := d.do(ctx, "demo", "station/"+s.Code, c); err != nil {
 			return err
 		}
@@ -307,13 +312,15 @@ func (d *demo) newCredentials(ctx context.Context) (*demoCredentials, error) {
 		for _, role := range k.Scopes {
 			grants = append(grants, mes.Grant{Role: role})
 		}
-		if err := d.apiKey(ctx, c, keys.ProgramKey, k.Name, grants, k.Scopes); err != nil {
+		issue := mes.IssueKey{Name: k.Name, Kind: mes.ByProgram, Principal: mes.ID(k.Name), Grants: grants, Networks: k.Networks}
+		if err := d.apiKey(ctx, c, issue, k.Scopes); err != nil {
 			return nil, err
 		}
 	}
 	for _, m := range d.plant.Machines {
-		grants := []mes.Grant{{Role: mes.Feeder, Machine: mes.ID(m.Code)}}
-		if err := d.apiKey(ctx, c, keys.MachineKey, "machine-"+m.Code, grants, []mes.Role{mes.Feeder}); err != nil {
+		code := mes.ID(m.Code)
+		issue := mes.IssueKey{Name: "machine-" + m.Code, Kind: mes.ByMachine, Principal: code, Grants: []mes.Grant{{Role: mes.Feeder, Machine: code}}}
+		if err := d.apiKey(ctx, c, issue, []mes.Role{mes.Feeder}); err != nil {
 			return nil, err
 		}
 	}
@@ -345,16 +352,16 @@ func (d *demo) sshKey(ctx context.Context, file, comment string, c *mes.AddSSHKe
 	return err
 }
 
-func (d *demo) apiKey(ctx context.Context, c *demoCredentials, kind keys.KeyKind, name string, grants []mes.Grant, scopes []mes.Role) error {
-	k, err := keys.NewAPIKey(kind)
+func (d *demo) apiKey(ctx context.Context, c *demoCredentials, issue mes.IssueKey, scopes []mes.Role) error {
+	k, err := keys.NewAPIKey(keys.KeyKind(issue.Kind))
 	if err != nil {
 		return err
 	}
-	issue := &mes.IssueKey{ID: mes.ID(k.ID), Kind: mes.ActorKind(kind), Name: name, Grants: grants, Hash: mes.Secret(d.node.pepper.Digest(k))}
-	if _, err := d.app.Do(ctx, mes.System("demo", "demonstration plant"), "", issue); err != nil {
+	issue.ID, issue.Hash = mes.ID(k.ID), mes.Secret(d.node.pepper.Digest(k))
+	if _, err := d.app.Do(ctx, mes.System("demo", "demonstration plant"), "", &issue); err != nil {
 		return err
 	}
-	c.Keys = append(c.Keys, demoKey{name, scopes, k.Reveal()})
+	c.Keys = append(c.Keys, demoKey{issue.Name, issue.Principal, scopes, k.Reveal()})
 	return nil
 }
 
@@ -418,7 +425,7 @@ func writeSecret(path string, c *demoCredentials) error {
 }
 
 // howTo says how to sign in.
-func (d *demo) howTo(out io.Writer, c *demoCredentials) {
+func (d *demo) howTo(out io.Writer, c *demoCredentials, needTOTP bool) {
 	host, port, _ := net.SplitHostPort(c.SSH)
 	var lead, operator demoPerson
 	for _, p := range c.People {
@@ -429,7 +436,10 @@ func (d *demo) howTo(out io.Writer, c *demoCredentials) {
 			lead = p
 		}
 	}
-	kiosk := c.Stations[0]
+	kiosk, codes := c.Stations[0], ""
+	if !needTOTP {
+		codes = "Administrators need no one-time code here, as they do in a plant; --totp admins asks for it.\n"
+	}
 	fmt.Fprintf(out, `
 The demonstration plant is running. Sign in from another terminal:
 
@@ -440,6 +450,6 @@ The demonstration plant is running. Sign in from another terminal:
     ssh -p %s -i %s -o IdentitiesOnly=yes kiosk@%s
 
 Everybody's badge, PIN, password and keys are in %s
-Stop with Ctrl-C.
-`, lead.Password, port, lead.Badge, host, kiosk.Code, operator.Badge, operator.PIN, port, kiosk.PrivateKeyFile, host, d.credentialsFile())
+%sStop with Ctrl-C.
+`, lead.Password, port, lead.Badge, host, kiosk.Code, operator.Badge, operator.PIN, port, kiosk.PrivateKeyFile, host, d.credentialsFile(), codes)
 }

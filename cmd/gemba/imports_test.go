@@ -22,7 +22,7 @@ var allowedImports = map[string][]string{
 	"gemba/server":                     {"gemba/mes", "gemba/mes/plain", "gemba/keys"},
 	"gemba/testdata/plant":             {},
 	"gemba/cmd/bench":                  {"gemba/mes", "gemba/keys", "gemba/server", "gemba/storage", "gemba/storage/rqlitetest"},
-	"gemba/cmd/gemba":                  {"gemba/mes", "gemba/keys", "gemba/server", "gemba/storage", "gemba/tui", "gemba/testdata/plant"},
+	"gemba/cmd/gemba":                  {"gemba/mes", "gemba/mes/plain", "gemba/keys", "gemba/server", "gemba/storage", "gemba/tui", "gemba/testdata/plant"},
 }
 
 func TestImports(t *testing.T) {

@@ -55,7 +55,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.PersistentFlags().String("config", "", "configuration file (TOML); gemba.toml in the data folder if it is there")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{mes.ExitUsage, err} })
-	root.AddCommand(newServeCommand(), newReplayCommand(), newAdapterCommand(), newLedgerCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newReplayCommand(), newAdapterCommand(), newLedgerCommand(), newTraceCommand(), newAdminCommand(), newVersionCommand())
 	return root
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -101,14 +102,16 @@ func (o *storeOptions) tls() (*tls.Config, error) {
 // A node is this machine's part of gemba: its data folder with everything secret in it, and the store.
 type node struct {
 	data    string
+	lock    *os.File // held as long as the node is open
 	name    string
 	pepper  *keys.Pepper
 	signing *keys.SigningKey
 	store   *storage.Store
 }
 
-// openNode opens the data folder, making what is missing at first start, and the store.
-func openNode(ctx context.Context, o *storeOptions) (*node, error) {
+// openNode opens the data folder, making what is missing at first start, and the store. Nobody else can open it until it
+// is closed: two programs that write under one name would break its chain in the ledger.
+func openNode(ctx context.Context, o *storeOptions, trace traceLimits) (_ *node, err error) {
 	where, err := o.where()
 	if err != nil {
 		return nil, exitError{mes.ExitConfig, err}
@@ -117,6 +120,14 @@ func openNode(ctx context.Context, o *storeOptions) (*node, error) {
 		return nil, err
 	}
 	n := &node{data: o.data}
+	if n.lock, err = lockFolder(o.data); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.lock.Close())
+		}
+	}()
 	if n.name, err = nodeName(filepath.Join(o.data, "node")); err != nil {
 		return nil, err
 	}
@@ -129,15 +140,46 @@ func openNode(ctx context.Context, o *storeOptions) (*node, error) {
 	if err := publishKey(filepath.Join(o.data, "ledger.pub"), n.signing.Public()); err != nil {
 		return nil, err
 	}
+	ring, err := nodeRing(o)
+	if err != nil {
+		return nil, err
+	}
 	conf, err := o.tls()
 	if err != nil {
 		return nil, exitError{mes.ExitConfig, err}
 	}
 	n.store, err = storage.Open(ctx, storage.Options{
 		Store: where, Writer: n.name, TLS: conf, Now: time.Now,
-		Sign: func(head []byte) (string, string) { return n.signing.Sign(head), n.signing.Public().ID() },
+		Sign:     func(head []byte) (string, string) { return n.signing.Sign(head), n.signing.Public().ID() },
+		SignNote: n.signing.SignNote, VerifyNote: ring.note, Witness: witnessFile(o.data),
+		TracePath: tracePath(o.data), TraceKeep: trace.keep, TraceSize: trace.size,
 	})
 	return n, err
+}
+
+// traceLimits say how much of the trace of API calls is kept; zero for the defaults.
+type traceLimits struct {
+	keep time.Duration
+	size int64
+}
+
+// close closes the store and lets others open the data folder.
+func (n *node) close() error { return errors.Join(n.store.Close(), n.lock.Close()) }
+
+// lockFolder makes sure that no other gemba works in a data folder. The lock goes with the process, however that ends.
+func lockFolder(folder string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(folder, "node.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		closing := lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, mes.Faultf(mes.Unavailable, "another gemba is running in the data folder %s; stop that one first", folder)
+		}
+		return nil, errors.Join(fmt.Errorf("lock the data folder: %w", err), closing)
+	}
+	return lock, nil
 }
 
 // nodeName reads the node's name in the ledger, or makes one that no other node has.

@@ -13,12 +13,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gemba/keys"
@@ -30,7 +32,7 @@ import (
 //
 //	gemba …                     the program, in the foreground
 //	plant [OPTION…]             starts `gemba serve --demo` in $WORK/data and waits for its doors; OPTION rqlite gives
-//	                            it a database of three nodes
+//	                            it a database of three nodes, OPTION real leaves --demo out; $OUTPUT is what it prints
 //	plant stop | plant kill     stops it with SIGTERM, or kills it with -9
 //	ssh WHO WORD…               a verb over ssh, as the person with that badge or as the station with that code
 //	api KEY METHOD PATH [BODY]  a call with the key of that name ("-" for none); prints status and body; ID=… before it
@@ -38,12 +40,13 @@ import (
 //	key NAME                    writes the key of that name to $WORK/NAME.key
 //	status N                    the exit status of the last gemba or ssh
 //	sql TEXT                    runs sqlite3 on the embedded store
-//	terminal WHO ROWSxCOLS      opens a terminal and connects from it; type, expect, lacks, picture then act on it
-//	type KEYS…                  tmux key names and texts; $PIN and $BADGE of WHO's own with pin:BADGE
+//	terminal WHO ROWSxCOLS      opens a terminal and connects from it, with WHO's key, or without any when WHO is
+//	                            password:BADGE; type, expect, lacks, picture then act on it
+//	type KEYS…                  tmux key names and texts; pin:BADGE is that person's PIN, code:SECRET a one-time code
 //	expect TEXT                 waits until the terminal shows it
 //	lacks TEXT                  fails when the terminal shows it
 //	picture FILE                writes what the terminal shows
-//	capture NAME PATTERN        puts what the group finds in the last output into a variable
+//	capture NAME PATTERN [FILE] puts what the group finds in the last output, in a file or in "terminal" into a variable
 //	edit FILE OLD NEW           replaces text in a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -90,13 +93,40 @@ type testPlant struct {
 	process  *exec.Cmd
 	ended    chan error
 	cluster  *rqlitetest.Cluster
-	options  []string
+	real     bool   // without the demonstration
+	starts   int    // of a real plant
 	terminal string // tmux socket
+}
+
+// opened finds the doors in what a server prints.
+var opened = regexp.MustCompile(`(?m)^gemba is open: SSH on (\S+), API on (\S+) `)
+
+func (p *testPlant) output() string { return filepath.Join(p.work, "gemba.log") }
+
+// found tells where the doors of a real plant are; nobody's credentials but the node's own are in files.
+func (p *testPlant) found() (*demoCredentials, error) {
+	text, err := os.ReadFile(p.output())
+	if err != nil {
+		return nil, err
+	}
+	all := opened.FindAllStringSubmatch(string(text), -1)
+	if len(all) < p.starts {
+		return nil, os.ErrNotExist
+	}
+	key, err := keys.LoadOrCreateHostKey(filepath.Join(p.data(), "ssh_host_ed25519_key"))
+	if err != nil {
+		return nil, err
+	}
+	last := all[len(all)-1]
+	return &demoCredentials{SSH: last[1], API: last[2], CAFile: filepath.Join(p.data(), "tls", "ca.pem"), HostKey: key.AuthorizedKey()}, nil
 }
 
 func (p *testPlant) data() string { return filepath.Join(p.work, "data") }
 
 func (p *testPlant) credentials() (*demoCredentials, error) {
+	if p.real {
+		return p.found()
+	}
 	text, err := os.ReadFile(filepath.Join(p.data(), "demo-credentials.json"))
 	if err != nil {
 		return nil, err
@@ -106,8 +136,16 @@ func (p *testPlant) credentials() (*demoCredentials, error) {
 }
 
 func (p *testPlant) start(options []string) error {
-	var args []string
+	args := []string{"serve", "--data", p.data(), "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"}
+	if p.real = slices.Contains(options, "real"); p.real {
+		p.starts++
+	} else {
+		args = append(args, "--demo")
+	}
 	for _, o := range options {
+		if o == "real" {
+			continue
+		}
 		if o != "rqlite" {
 			args = append(args, o)
 			continue
@@ -123,15 +161,14 @@ func (p *testPlant) start(options []string) error {
 		ca, cert, key := p.cluster.Files()
 		args = append(args, "--store", p.cluster.Store(), "--store-ca", ca, "--store-cert", cert, "--store-key", key)
 	}
-	p.options = options
-	log, err := os.OpenFile(filepath.Join(p.work, "gemba.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.output(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := os.Remove(filepath.Join(p.data(), "demo-credentials.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	p.process = exec.Command(gembaProgram, append([]string{"serve", "--demo", "--data", p.data(), "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"}, args...)...)
+	p.process = exec.Command(gembaProgram, args...)
 	p.process.Stdout, p.process.Stderr = log, log
 	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.process.Start(); err != nil {
@@ -140,12 +177,12 @@ func (p *testPlant) start(options []string) error {
 	p.ended = make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait(); log.Close() }(p.process, p.ended)
 	for range 600 {
-		if _, err := os.Stat(filepath.Join(p.data(), "demo-credentials.json")); err == nil {
+		if _, err := p.credentials(); err == nil {
 			return nil
 		}
 		select {
 		case err := <-p.ended:
-			text, _ := os.ReadFile(filepath.Join(p.work, "gemba.log"))
+			text, _ := os.ReadFile(p.output())
 			p.process = nil
 			return fmt.Errorf("gemba ended at once: %v\n%s", err, text)
 		case <-time.After(50 * time.Millisecond):
@@ -223,6 +260,7 @@ func plantVerb(ts *testscript.TestScript, neg bool, args []string) {
 		if c, err = p.credentials(); err == nil {
 			ts.Setenv("API", c.API)
 			ts.Setenv("DATA", p.data())
+			ts.Setenv("OUTPUT", p.output())
 		}
 		if p.cluster != nil {
 			ca, cert, key := p.cluster.Files()
@@ -241,6 +279,15 @@ func (p *testPlant) sshArgs(who string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	host, port, _ := strings.Cut(c.SSH, ":")
+	known := filepath.Join(p.work, "known_hosts")
+	if err := os.WriteFile(known, []byte(fmt.Sprintf("[%s]:%s %s\n", host, port, c.HostKey)), 0o600); err != nil {
+		return nil, err
+	}
+	words := []string{"-F", "/dev/null", "-p", port, "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + known, "-o", "LogLevel=ERROR"}
+	if badge, ok := strings.CutPrefix(who, "password:"); ok {
+		return append(words, "-o", "PubkeyAuthentication=no", badge+"@"+host), nil
+	}
 	file := ""
 	for _, person := range c.People {
 		if person.Badge == who {
@@ -255,13 +302,7 @@ func (p *testPlant) sshArgs(who string) ([]string, error) {
 	if file == "" {
 		return nil, fmt.Errorf("nobody is called %s", who)
 	}
-	host, port, _ := strings.Cut(c.SSH, ":")
-	known := filepath.Join(p.work, "known_hosts")
-	if err := os.WriteFile(known, []byte(fmt.Sprintf("[%s]:%s %s\n", host, port, c.HostKey)), 0o600); err != nil {
-		return nil, err
-	}
-	return []string{"-F", "/dev/null", "-p", port, "-i", file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes",
-		"-o", "UserKnownHostsFile=" + known, "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", who + "@" + host}, nil
+	return append(words, "-i", file, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", who+"@"+host), nil
 }
 
 func sshVerb(ts *testscript.TestScript, neg bool, args []string) {
@@ -341,7 +382,7 @@ func editVerb(ts *testscript.TestScript, _ bool, args []string) {
 func finish(ts *testscript.TestScript, neg bool, err error) {
 	switch {
 	case err != nil && !neg:
-		log, _ := os.ReadFile(filepath.Join(plantOf(ts).work, "gemba.log"))
+		log, _ := os.ReadFile(plantOf(ts).output())
 		if len(log) > 3000 {
 			log = log[len(log)-3000:]
 		}
@@ -393,6 +434,11 @@ func typeVerb(ts *testscript.TestScript, _ bool, args []string) {
 				}
 			}
 		}
+		if secret, ok := strings.CutPrefix(word, "code:"); ok {
+			code, err := totp.GenerateCode(secret, time.Now())
+			ts.Check(err)
+			word = code
+		}
 		_, err := p.tmux("send-keys", word)
 		ts.Check(err)
 		time.Sleep(80 * time.Millisecond) // slower than a scanner, or it would be taken for one
@@ -428,9 +474,18 @@ func pictureVerb(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(plantOf(ts).screen()), 0o644))
 }
 
-// captureVerb puts what a pattern's group finds in the last output into a variable: capture NAME PATTERN.
+// captureVerb puts what a pattern's group finds in the last output, in a file or on the terminal into a variable.
 func captureVerb(ts *testscript.TestScript, _ bool, args []string) {
-	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	text := ""
+	switch {
+	case len(args) < 3:
+		text = ts.ReadFile("stdout")
+	case args[2] == "terminal":
+		text = plantOf(ts).screen()
+	default:
+		text = ts.ReadFile(args[2])
+	}
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(text)
 	if found == nil {
 		ts.Fatalf("%s is not in the output", args[1])
 	}

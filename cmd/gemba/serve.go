@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -19,6 +20,9 @@ import (
 	"gemba/server"
 	"gemba/tui"
 )
+
+// followEvery is how often a node looks for what the others have written: what ends there ends here within a second.
+const followEvery = 250 * time.Millisecond
 
 // stopTime is how long a stop may take before what is left is cut off.
 const stopTime = 5 * time.Second
@@ -33,10 +37,18 @@ type serveOptions struct {
 	sessions int
 	lock     time.Duration
 	log      string
+
+	allow     []string
+	publicAck []string
+	totp      string
+	classes   bool
+	words     []string
+	traceKeep days
+	traceSize int
 }
 
 func newServeCommand() *cobra.Command {
-	var o serveOptions
+	o := serveOptions{traceKeep: days(30 * 24 * time.Hour)}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Open the doors: SSH for people, HTTPS for machines and programs",
@@ -65,6 +77,13 @@ and from gemba.toml in the data folder (ssh = "…").`,
 	f.StringVar(&o.log, "log", "", "file for the log and the trace of API calls, JSON lines (default standard error; DATA/gemba.log with --demo)")
 	f.IntVar(&o.sessions, "sessions", 1000, "SSH sessions at once")
 	f.DurationVar(&o.lock, "lock", 0, "idle time after which a terminal locks (default 5m, 3m for who manages access)")
+	f.StringSliceVar(&o.allow, "allow", nil, "networks that may connect, CIDR (default this machine and private networks)")
+	f.StringSliceVar(&o.publicAck, "public-ack", nil, "address of a door that listens where strangers are, knowingly; the ledger says so daily")
+	f.StringVar(&o.totp, "totp", "", "who needs a one-time code besides the password: admins or off (default admins; off with --demo)")
+	f.BoolVar(&o.classes, "password-classes", false, "new passwords need capital and small letters, digits and other characters")
+	f.StringSliceVar(&o.words, "password-words", nil, "words of the site that no new password may be made of: company, town, product")
+	f.Var(&o.traceKeep, "trace-keep", "how long API calls are kept in the trace")
+	f.IntVar(&o.traceSize, "trace-mb", 1024, "megabytes that the trace may take; beyond, the oldest calls go first")
 	return cmd
 }
 
@@ -76,10 +95,11 @@ func (o *serveOptions) validate() error {
 	if _, err := o.tls(); err != nil {
 		return err
 	}
-	for name, address := range map[string]string{"ssh": o.ssh, "api": o.api} {
-		if err := server.CheckAddress(address); err != nil {
-			return fmt.Errorf("--%s: %w", name, err)
-		}
+	if err := checkExposure(map[string]string{"ssh": o.ssh, "api": o.api}, o.publicAck); err != nil {
+		return err
+	}
+	if _, err := parseSources(o.allow); err != nil {
+		return err
 	}
 	if o.ssh == o.api && !portZero(o.ssh) {
 		return fmt.Errorf("--ssh and --api are both %s; give each a port of its own", o.ssh)
@@ -90,7 +110,22 @@ func (o *serveOptions) validate() error {
 	if o.lock != 0 && (o.lock < time.Minute || o.lock > time.Hour) {
 		return errors.New("--lock goes from 1m to 1h")
 	}
+	if o.totp != "" && o.totp != "admins" && o.totp != "off" {
+		return fmt.Errorf("--totp is admins or off, not %q", o.totp)
+	}
+	if keep := time.Duration(o.traceKeep); keep < time.Hour || keep > 3660*24*time.Hour {
+		return errors.New("--trace-keep goes from 1h to 3660d")
+	}
+	if o.traceSize < 10 || o.traceSize > 1<<20 {
+		return errors.New("--trace-mb goes from 10 to 1048576")
+	}
 	return nil
+}
+
+// needTOTP tells whether who manages access needs a one-time code. In the demonstration, whose passwords lie in a file,
+// it would only be in the way.
+func (o *serveOptions) needTOTP() bool {
+	return o.totp == "admins" || o.totp == "" && !o.demo
 }
 
 func portZero(address string) bool {
@@ -109,12 +144,12 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return err
 	}
 	defer closeLog()
-	n, err := openNode(ctx, &o.storeOptions)
+	n, err := openNode(ctx, &o.storeOptions, traceLimits{keep: time.Duration(o.traceKeep), size: int64(o.traceSize) << 20})
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err := n.store.Close(); err != nil {
+		if err := n.close(); err != nil {
 			log.Error("The store did not close cleanly", "error", err)
 		}
 	}()
@@ -143,8 +178,19 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return err
 	}
 
+	sources, err := parseSources(o.allow)
+	if err != nil {
+		return err
+	}
+	following, stopFollowing := context.WithCancel(ctx)
+	var follower sync.WaitGroup
+	follower.Go(func() { n.store.Follow(following, followEvery, feed.Publish) })
+	defer func() { stopFollowing(); follower.Wait() }()
+	policy := keys.Policy{Classes: o.classes, Words: o.words}
 	s, err := server.Start(ctx, server.Options{
 		App: app, Records: n.store, Hasher: hasher, Pepper: n.pepper, HostKey: hostKey.Signer(), TLS: authority.ServerConfig(),
+		Desk: server.NewDesk(app, n.store, hasher, n.pepper, policy, time.Now), Allow: sources, PublicAck: o.publicAck,
+		Trace: n.store.RecordCall, RequireTOTP: o.needTOTP(),
 		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Version: version(), Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
 		NewModel: func(v server.Visit) tea.Model { return newScreens(app, n.store, v, o.lock) },
 	})
@@ -166,7 +212,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	if err := plant.write(credentials); err != nil {
 		return errors.Join(err, stop())
 	}
-	plant.howTo(out, credentials)
+	plant.howTo(out, credentials, o.needTOTP())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	machines, err := startMachines(ctx, plant.plant.Machines, credentials, log)
@@ -221,8 +267,8 @@ func newScreens(app *mes.App, plant mes.Records, v server.Visit, idle time.Durat
 	})
 }
 
-// firstAdministrator makes a way in for a store that has nobody yet: an administrator with a password of one's own to
-// replace, in a file that only the owner of the data folder can read.
+// firstAdministrator makes a way in for a store that has nobody yet: an administrator with a password for one use, which
+// is shown here and nowhere else.
 func firstAdministrator(ctx context.Context, app *mes.App, n *node, hasher *keys.Hasher, out io.Writer) error {
 	people, _, err := n.store.People(ctx, mes.Scope{{}}, mes.Page{Limit: 1})
 	if err != nil || len(people) > 0 {
@@ -234,20 +280,15 @@ func firstAdministrator(ctx context.Context, app *mes.App, n *node, hasher *keys
 		return err
 	}
 	setup := mes.System("setup", "first start")
-	file := filepath.Join(n.data, "first-administrator.txt")
-	text := fmt.Sprintf("badge: admin\npassword: %s\nSign in with ssh, and delete this file when you have made accounts of your own.\n", password)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
 	commands := []mes.Command{
-		&mes.RegisterPerson{Badge: "admin", Name: "First administrator", Grants: []mes.Grant{{Role: mes.Admin}}},
-		&mes.SetCredential{Person: "admin", Kind: "password", Hash: mes.Secret(hash)},
+		&mes.RegisterPerson{Badge: "admin", Name: "First administrator", Grants: []mes.Grant{{Role: mes.Admin}}, Reason: "first start"},
+		&mes.ResetSecret{Person: "admin", Kind: mes.Password, Hash: mes.Secret(hash), Reason: "first start"},
 	}
 	for _, c := range commands {
 		if _, err := app.Do(ctx, setup, "", c); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(out, "This is a new plant. The first administrator's badge and password are in %s\n", file)
+	_, err = fmt.Fprintf(out, "This is a new plant. Its first administrator signs in over SSH:\n\n"+oneTimeText+"\n", "admin", password)
 	return err
 }
