@@ -226,7 +226,7 @@ func (c *UnlockPerson) decide(d *Decision) error {
 		return err
 	}
 	for _, g := range p.Grants {
-		if !d.scope.reaches(g) {
+		if !d.scope.Reaches(g) {
 			return Faultf(Denied, "this person has rights beyond your part of the plant; ask who manages access")
 		}
 	}

@@ -120,9 +120,9 @@ func (s Scope) Meets(grants []Grant) bool {
 	})
 }
 
-// reaches tells whether any grant of the scope is as wide as the given one or wider. Who gives rights can give only
+// Reaches tells whether any grant of the scope is as wide as the given one or wider. Who gives rights can give only
 // what is within their own reach.
-func (s Scope) reaches(g Grant) bool {
+func (s Scope) Reaches(g Grant) bool {
 	as := func(own, given string) bool { return own == "" || own == given }
 	return slices.ContainsFunc(s, func(o Grant) bool {
 		return as(string(o.Site), string(g.Site)) && as(string(o.Line), string(g.Line)) && as(o.Family, g.Family) &&
@@ -133,7 +133,7 @@ func (s Scope) reaches(g Grant) bool {
 // spans tells whether any grant of the scope holds the whole of a node of the plant: a grant for a line does not hold
 // the site above it, although it covers what has no line.
 func (s Scope) spans(p Place) bool {
-	return s.reaches(Grant{Site: p.Site, Line: p.Line, Machine: p.Machine})
+	return s.Reaches(Grant{Site: p.Site, Line: p.Line, Machine: p.Machine})
 }
 
 // checkGrants refuses grants of roles that nobody can be given, and scopes that are no codes.
@@ -161,7 +161,7 @@ func checkGrants(grants []Grant, to string) error {
 func (d *Decision) mayEmpower(grants []Grant) error {
 	reach := d.Actor.Scope(ManageAccess)
 	for _, g := range grants {
-		if !reach.reaches(g) {
+		if !reach.Reaches(g) {
 			return Faultf(Denied, "this gives rights beyond those that you manage; ask who manages access for all of them")
 		}
 	}
