@@ -44,6 +44,7 @@ type Session struct {
 
 	Door string                              // host and port by which this session came in
 	Desk Desk                                // makes secrets; nil: nothing that needs one is offered
+	Owes func() (replace string, enrol bool) // what who is signed in must do first, as it is now; nil: nothing
 	QR   func(text string) ([][]bool, error) // draws a text as a QR code, true is dark; nil: the text has to do
 
 	Feed          Feed // nil: nothing moves by itself
@@ -78,6 +79,7 @@ type App struct {
 
 	actor    mes.Actor
 	person   *mes.Person
+	due      duty
 	visit    int // rises when somebody else is signed in; what belongs to an earlier visit is dropped
 	signin   *signIn
 	locked   bool

@@ -64,14 +64,27 @@ func (d *driver) run(cmd tea.Cmd) {
 	case tea.QuitMsg:
 		d.quit = true
 	default:
-		if v := reflect.ValueOf(m); v.Kind() == reflect.Slice && v.Type().Elem() == reflect.TypeFor[tea.Cmd]() {
-			for i := range v.Len() {
-				d.run(v.Index(i).Interface().(tea.Cmd))
+		if parts := commandsIn(m); parts != nil {
+			for _, part := range parts {
+				d.run(part)
 			}
 			return
 		}
 		d.send(m)
 	}
+}
+
+// commandsIn are the commands of a batch or sequence.
+func commandsIn(m tea.Msg) []tea.Cmd {
+	v := reflect.ValueOf(m)
+	if v.Kind() != reflect.Slice || v.Type().Elem() != reflect.TypeFor[tea.Cmd]() {
+		return nil
+	}
+	parts := make([]tea.Cmd, v.Len())
+	for i := range parts {
+		parts[i] = v.Index(i).Interface().(tea.Cmd)
+	}
+	return parts
 }
 
 // answer carries out what was kept while the store was slow.

@@ -17,6 +17,9 @@ type errand struct {
 	visit   int
 	tries   int
 	dropped bool // nobody waits for it any more
+
+	command mes.Command                   // that is sent, nil for what is asked of the desk
+	by      func(actor mes.Actor) *errand // the same command under the same id, of somebody who has proven who they are
 }
 
 type (
@@ -28,23 +31,28 @@ type (
 	retryMsg struct{ errand *errand }
 )
 
-// do sends a command under an id, unless a scanner asked for it. Keys wait until the answer is there. done is called in Update when it was done.
+// do sends a command under an id, unless a scanner asked for it or something else is to be done first. Keys wait until the
+// answer is there. done is called in Update when it was done.
 func (a *App) do(id mes.ID, c mes.Command, done func(mes.Receipt) tea.Cmd) tea.Cmd {
-	if a.errand != nil || !a.unhurried() {
+	if a.errand != nil || a.bound() || !a.unhurried() {
 		return nil
 	}
-	app, actor := a.s.App, a.actor
-	a.errand = &errand{visit: a.visit, run: func(ctx context.Context) (func() tea.Cmd, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		receipt, err := app.Do(ctx, actor, id, c)
-		return func() tea.Cmd {
-			if done == nil {
-				return nil
-			}
-			return done(receipt)
-		}, err
-	}}
+	app, visit := a.s.App, a.visit
+	var by func(actor mes.Actor) *errand
+	by = func(actor mes.Actor) *errand {
+		return &errand{visit: visit, command: c, by: by, run: func(ctx context.Context) (func() tea.Cmd, error) {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			receipt, err := app.Do(ctx, actor, id, c)
+			return func() tea.Cmd {
+				if done == nil {
+					return nil
+				}
+				return done(receipt)
+			}, err
+		}}
+	}
+	a.errand = by(a.actor)
 	return a.send(a.errand)
 }
 
@@ -76,6 +84,10 @@ func (a *App) errandBack(m errandMsg) tea.Cmd {
 	}
 	if e.visit != a.visit || e.dropped {
 		return nil
+	}
+	if code == mes.Unsigned && e.by != nil && a.s.Desk != nil && a.person != nil && !a.locked {
+		a.typed = nil
+		return a.sign(e)
 	}
 	if m.err != nil {
 		a.fail(m.err)

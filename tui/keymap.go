@@ -71,8 +71,11 @@ func keyName(key string) string {
 	return key
 }
 
-// everywhere are the actions that work on every screen once somebody is signed in.
+// everywhere are the actions that work on every screen once somebody is signed in and has nothing to do first.
 func (a *App) everywhere() []Action {
+	if a.bound() {
+		return []Action{quietly("f1", a.say("key.help"), a.openHelp), quietly("f3 esc", a.say("key.back"), a.back), quietly("ctrl+l", a.say("key.redraw"), func() tea.Cmd { return tea.ClearScreen })}
+	}
 	return []Action{
 		quietly("f1 ?", a.say("key.help"), a.openHelp),
 		quietly("f3 esc", a.say("key.back"), a.back),

@@ -24,6 +24,11 @@ func places() []place {
 		{"queue", "title.queue", "place.queue", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newQueue(a) }},
 		{"orders", "title.orders", "place.orders", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newOrders(a) }},
 		{"machines", "title.board", "place.board", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newBoard(a) }},
+		{"people", "title.people", "place.people", []mes.Verb{mes.RegisterPeople}, func(a *App) Screen { return newPeople(a) }},
+		{"keys", "title.keys", "place.keys", []mes.Verb{mes.ManageAccess}, func(a *App) Screen { return newAccessKeys(a) }},
+		{"stations", "title.stations", "place.stations", []mes.Verb{mes.DefinePlant, mes.ManageAccess, mes.ViewLedger}, func(a *App) Screen { return newStations(a) }},
+		{"unlock", "title.unlock", "place.unlock", []mes.Verb{mes.UnlockPeople}, func(a *App) Screen { return newUnlock(a) }},
+		{"account", "title.account", "place.account", []mes.Verb{mes.OwnAccount}, func(a *App) Screen { return newAccount(a) }},
 	}
 }
 
@@ -73,7 +78,7 @@ func (m *menu) Draw(r area) Frame {
 		}
 		spans := []widget.Span{{Text: digit + " ", Tone: widget.Dim}, {Text: a.say(all[i].title), Tone: widget.Strong}}
 		if !r.narrow() {
-			spans[1].Text = widget.Left(spans[1].Text, 14)
+			spans[1].Text = widget.Left(spans[1].Text, 16)
 			spans = append(spans, widget.Span{Text: " " + a.say(all[i].about), Tone: widget.Dim})
 		}
 		f.Lines = append(f.Lines, a.markLine(i == m.list.Cursor, spans...))

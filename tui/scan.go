@@ -14,7 +14,7 @@ import (
 // ORDER/SEQ, an order, or a machine.
 func (a *App) scanned(text string) tea.Cmd {
 	code := strings.TrimSpace(strings.TrimRight(text, "\r\n\t"))
-	if a.person == nil || a.locked || code == "" {
+	if a.person == nil || a.locked || a.bound() || code == "" {
 		return nil
 	}
 	order, seq, _ := strings.Cut(code, "/")

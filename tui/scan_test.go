@@ -92,4 +92,3 @@ func TestScan_whileAnAnswerIsAwaited(t *testing.T) {
 		t.Fatalf("a scan that was kept changed something:\n%s", d.view())
 	}
 }
-

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"context"
+
 	tea "charm.land/bubbletea/v2"
 
 	"gemba/mes"
@@ -25,6 +27,10 @@ type slip struct {
 	build func(f *widget.Form) mes.Command
 	// act is done instead of a command, if set.
 	act func() tea.Cmd
+	// picks open a list of what a field may hold, by the field's name.
+	picks map[string]func() tea.Cmd
+	// favour is what the desk is asked for instead of a command, if set; nil after saying what is wrong.
+	favour func(f *widget.Form) *favour
 	// done tells what was booked.
 	done func(mes.Receipt)
 }
@@ -60,7 +66,7 @@ func (s *slip) Actions() []Action {
 	}
 	list = append(list, on("f2", s.a.say("key.clear"), func() tea.Cmd { s.form.Key("f2"); return nil }))
 	for _, f := range s.form.Fields {
-		if len(f.Known) > 0 || f.Kind == widget.Choice {
+		if len(f.Known) > 0 || f.Kind == widget.Choice || s.picks[f.Name] != nil {
 			return append(list, on("f4", s.a.say("key.pick"), func() tea.Cmd { s.form.Key("f4"); return nil }))
 		}
 	}
@@ -70,6 +76,9 @@ func (s *slip) Actions() []Action {
 func (s *slip) Type(text string) tea.Cmd { return s.outcome(s.form.Type(text)) }
 
 func (s *slip) Edit(key string) (tea.Cmd, bool) {
+	if pick := s.picks[s.form.Focused().Name]; key == "f4" && pick != nil {
+		return pick(), true
+	}
 	out := s.form.Key(key)
 	return s.outcome(out), out != widget.Ignored
 }
@@ -92,27 +101,57 @@ func (s *slip) outcome(o widget.Outcome) tea.Cmd {
 
 // book sends the command and closes the slip when it was done.
 func (s *slip) book() tea.Cmd {
-	if !s.a.unhurried() {
+	switch {
+	case !s.a.unhurried():
 		return nil
-	}
-	if s.act != nil {
+	case s.act != nil:
 		return s.act()
+	case s.favour != nil:
+		return s.ask()
 	}
 	c := s.build(&s.form)
 	if c == nil {
 		return nil
 	}
 	return s.a.do(s.id, c, func(r mes.Receipt) tea.Cmd {
-		var shut tea.Cmd
-		if s.a.top() == Screen(s) {
-			shut = s.a.shut()
-		}
+		shut := s.shut()
 		if s.done != nil {
 			s.done(r)
 		} else {
 			s.a.tell(widget.Normal, "say.done", s.title)
 		}
 		return shut
+	})
+}
+
+// shut closes the slip if nothing has come on top of it.
+func (s *slip) shut() tea.Cmd {
+	if s.a.top() != Screen(s) {
+		return nil
+	}
+	return s.a.shut()
+}
+
+// A favour is what a slip asks of the desk, and what follows with what the desk gave.
+type favour struct {
+	ask   func(ctx context.Context, d Desk, actor mes.Actor) (string, error)
+	given func(secret string) tea.Cmd
+}
+
+// ask asks the desk and closes the slip when it gave. The secrets that were typed leave the form with the question.
+func (s *slip) ask() tea.Cmd {
+	f := s.favour(&s.form)
+	if f == nil {
+		return nil
+	}
+	for _, d := range s.form.Fields {
+		if d.Kind == widget.Secret {
+			d.Edit("f2")
+		}
+	}
+	return s.a.atDesk(f.ask, func(secret string) tea.Cmd {
+		shut := s.shut()
+		return tea.Batch(shut, f.given(secret))
 	})
 }
 

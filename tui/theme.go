@@ -29,6 +29,7 @@ func newPainter(dark, ascii bool) *widget.Painter {
 		widget.Act: fg("#0b5394", "#7cc0ff"), widget.Neutral: fg("#3c4650", "#dde3e8"),
 		widget.NormalBadge: badge("#2e9e55", "#000000"), widget.WarningBadge: badge("#f2c94c", "#000000"),
 		widget.FaultBadge: badge("#c62828", "#ffffff"), widget.ActBadge: badge("#1565c0", "#ffffff"), widget.NeutralBadge: badge("#dde3e8", "#000000"),
+		widget.Ink: lipgloss.NewStyle().Background(lipgloss.Color("#000000")).Foreground(lipgloss.Color("#ffffff")),
 	}
 	return widget.NewPainter(styles, pick(lipgloss.Color("#dfe7ee"), lipgloss.Color("#26323c")), ascii)
 }

@@ -16,7 +16,8 @@ func (a *App) welcome(actor mes.Actor, p *mes.Person) {
 	a.visit++
 	a.actor, a.person, a.locked = actor, p, false
 	a.errand, a.typed, a.help, a.status = nil, nil, nil, status{}
-	a.stack = []Screen{a.home()}
+	a.due = a.owed()
+	a.stack = []Screen{a.first()}
 }
 
 // home is where a person begins: at a station and for operators what can be worked on, for maintenance the machines,
@@ -59,7 +60,7 @@ func (a *App) signedIn(m signedInMsg) tea.Cmd {
 	before, hadPerson := a.actor, a.person
 	a.signin.reset()
 	a.lastKey = a.now
-	if hadPerson != nil && hadPerson.ID == m.person.ID {
+	if hadPerson != nil && hadPerson.ID == m.person.ID && a.owed() == a.due {
 		a.actor, a.person, a.locked = m.actor, m.person, false
 		a.status = status{}
 		return tea.Batch(a.signOutAs(before, "came back"), a.top().Load())
@@ -80,13 +81,15 @@ func (a *App) lock() tea.Cmd {
 	case a.person == nil || a.locked:
 		return nil
 	case a.s.Station != nil:
+		a.forget()
 		a.locked, a.help, a.typed, a.status = true, nil, nil, status{}
 		a.signin.reset()
 		return nil
 	}
-	if s, asked := a.top().(*slip); asked && s.act != nil {
+	if s, asked := a.top().(*slip); asked && s.act != nil && len(s.form.Fields) == 0 {
 		return nil
 	}
+	a.forget()
 	a.help = nil
 	return a.slip(&slip{title: a.say("title.leave"), send: a.say("key.sign_out"), about: []string{a.say("leave.about")},
 		act: func() tea.Cmd { return a.leave("signed out", a.say("bye.left")) }})

@@ -14,7 +14,7 @@ import (
 )
 
 // families are keys whose end is only known when a screen is drawn; mes names the ends.
-var families = []string{"qty.", "kind.", "hold.", "role.", "state.", "orders."}
+var families = []string{"qty.", "kind.", "hold.", "role.", "state.", "orders.", "language.", "scope.", "secret.", "principal.", "keyfor.", "advice."}
 
 // keysIn finds every text key that a screen names: string literals of the form noun.words.
 func keysIn(t *testing.T) map[string]string {
