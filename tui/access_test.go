@@ -368,7 +368,7 @@ func TestStations_addInviteRetire(t *testing.T) {
 	d.press("f2").write("KIOSK-4").press("tab", "tab", "f2").write("HAL").press("enter").sees("There is no line HAL here")
 	d.press("f2").write("SAWS").press("tab", "f4").sees("SAW-1").misses("LATHE-1").press("enter").press("tab").write("10.0.300.1").press("enter").sees("✕")
 	d.press("f2").write("10.0.8.44").press("enter").sees("KIOSK-4", "Add a station: done")
-	d.press("end", "i", "enter").sees(givenCode, "ssh -p 2222 KIOSK-4@10.0.7.2", "15 minutes").press("enter").misses(givenCode).sees("◇ INVITED")
+	d.press("end", "i", "enter").sees(givenCode, "ssh -p 2222 enrol@10.0.7.2", "15 minutes").press("enter").misses(givenCode).sees("◇ INVITED")
 	d.press("x", "enter").sees("Reason is missing").write("moved").press("enter").sees("Station KIOSK-4 is retired").misses("INVITED")
 	d.press("f").sees("✕ RETIRED", "KIOSK-4", "CART-9").misses("i invite")
 }

@@ -136,7 +136,7 @@ func (s *stations) invite(st *mes.Station) tea.Cmd {
 				return d.InviteStation(ctx, actor, code)
 			},
 			given: func(secret string) tea.Cmd {
-				return a.once(&once{title: f.title, about: a.say("once.station", string(code), name), secret: secret, line: a.joinLine(code),
+				return a.once(&once{title: f.title, about: a.say("once.station", string(code), name), secret: secret, line: a.joinLine(),
 					next: []string{a.say("once.station_next", int(mes.InvitationFor.Minutes()))}})
 			},
 		}
@@ -144,16 +144,16 @@ func (s *stations) invite(st *mes.Station) tea.Cmd {
 	return a.slip(f)
 }
 
-// joinLine is what to type at a station that is invited: its code as the name, at the door that this session came by.
-func (a *App) joinLine(code mes.ID) string {
+// joinLine is what to type at a station that is invited, at the door that this session came by.
+func (a *App) joinLine() string {
 	host, port, err := net.SplitHostPort(a.s.Door)
 	switch {
 	case err != nil:
-		return "ssh " + string(code) + "@" + a.say("stations.host")
+		return "ssh enrol@" + a.say("stations.host")
 	case port == "22":
-		return "ssh " + string(code) + "@" + host
+		return "ssh enrol@" + host
 	}
-	return "ssh -p " + port + " " + string(code) + "@" + host
+	return "ssh -p " + port + " enrol@" + host
 }
 
 func (s *stations) retire(st *mes.Station) tea.Cmd {
