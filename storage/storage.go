@@ -47,6 +47,12 @@ type Options struct {
 	SignTime time.Duration
 	// ReadOnly opens a store to look at it, also while a server runs on it. Nothing is migrated, and Commit refuses.
 	ReadOnly bool
+	// TracePath is the file that API calls are recorded in, on this node and whatever the engine is; "" for none.
+	TracePath string
+	// TraceKeep is how long calls are kept, 30 days if not said, as far as TraceSize allows: the bytes that the file may
+	// take, 1 GiB if not said.
+	TraceKeep time.Duration
+	TraceSize int64
 }
 
 // A Store is a [mes.Store] over one of the two engines. It is safe for concurrent use.
@@ -64,6 +70,7 @@ type Store struct {
 	conflict   atomic.Pointer[string] // what following others found wrong
 	opened     int64                  // rowid of the newest ledger entry when the store was opened
 	cache      *cache
+	tracer     *tracer // nil without a trace
 	queue      chan *task
 	closing    chan struct{}
 	stopped    chan struct{} // closed when the committer is done
@@ -87,7 +94,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		queue: make(chan *task, 4*groupTasks), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx, o); err != nil {
-		return nil, errors.Join(err, s.witness.close(), e.close())
+		return nil, errors.Join(err, s.witness.close(), s.tracer.close(), e.close())
 	}
 	return s, nil
 }
@@ -138,6 +145,11 @@ func (s *Store) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.TracePath != "" {
+		if s.tracer, err = openTracer(ctx, o.TracePath, o.TraceKeep, o.TraceSize, now); err != nil {
+			return err
+		}
+	}
 	s.pulse.Store(&pulse{last: end.last.n, signed: end.signed, news: end.news, at: end.at})
 	go (&committer{store: s, tip: end, sure: true, sheet: newSheet()}).run()
 	return nil
@@ -154,7 +166,7 @@ func (s *Store) Close() error {
 	s.closed.Do(func() {
 		close(s.closing)
 		<-s.stopped
-		s.closeErr = errors.Join(s.witness.close(), s.engine.close())
+		s.closeErr = errors.Join(s.witness.close(), s.engine.close(), s.tracer.close())
 	})
 	return s.closeErr
 }
