@@ -54,6 +54,7 @@ var Queries = []QuerySpec{
 	{"signin.list", "who is signed in, and who was", "GET /sign-ins", ViewLedger, func() Query { return new(ListSignIns) }},
 	{"lockout.list", "who is locked out for wrong secrets", "GET /lockouts", UnlockPeople, func() Query { return new(ListLockouts) }},
 	{"signature.list", "signatures on a record", "GET /signatures", ViewFloor, func() Query { return new(ListSignatures) }},
+	{"trace.list", "calls at the API, newest first", "GET /trace", ViewLedger, func() Query { return new(ListCalls) }},
 	{"station.list", "stations", "GET /stations", ViewFloor, func() Query { return new(ListStations) }},
 	{"command.show", "what a command of yours gave", "GET /commands/{command}", ViewFloor, func() Query { return new(ShowCommand) }},
 	{"me.show", "who you are here, and what you may do", "GET /me", ViewFloor, func() Query { return new(ShowMe) }},
@@ -334,6 +335,27 @@ type ListSignatures struct {
 func (q *ListSignatures) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
 	items, err := a.Signatures(ctx, actor, q.Record)
 	return list(items, "", err)
+}
+
+// ListCalls lists calls at the API.
+type ListCalls struct {
+	ID        string `json:"id,omitempty" doc:"id of the request" maxLength:"80"`
+	Key       ID     `json:"key,omitempty" doc:"public first part of the API key"`
+	Principal ID     `json:"principal,omitempty" doc:"whom the key stands for"`
+	Route     string `json:"route,omitempty" doc:"route, like GET /v1/orders/{order}" maxLength:"120"`
+	Status    int    `json:"status,omitempty" doc:"HTTP status" minimum:"0" maximum:"599"`
+	Source    string `json:"source,omitempty" doc:"network address" maxLength:"60"`
+	Since     Stamp  `json:"since,omitempty,omitzero" doc:"from this time on"`
+	Until     Stamp  `json:"until,omitempty,omitzero" doc:"until before this time"`
+	After     string `json:"after,omitempty" doc:"cursor of the page before"`
+	Limit     int    `json:"limit,omitempty" doc:"rows of a page, at most 1000" minimum:"0" maximum:"1000"`
+}
+
+func (q *ListCalls) Answer(ctx context.Context, a *App, actor Actor) (any, error) {
+	return list(a.Calls(ctx, actor, TraceFilter{
+		ID: q.ID, Key: q.Key, Principal: q.Principal, Route: q.Route, Status: q.Status, Source: q.Source,
+		From: q.Since.Time, To: q.Until.Time, Page: Page{q.After, q.Limit},
+	}))
 }
 
 // ListStations lists stations.

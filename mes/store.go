@@ -95,6 +95,7 @@ type Screens interface {
 	SignIns(ctx context.Context, f SignInFilter) ([]SignIn, string, error)    // open ones first, then newest first
 	Lockouts(ctx context.Context, f LockoutFilter) ([]Lockout, string, error) // newest failure first; those that count nothing are left out
 	Signatures(ctx context.Context, record string) ([]Signature, error)       // oldest first
+	Calls(ctx context.Context, f TraceFilter) ([]Call, string, error)         // newest first
 }
 
 // OrderFilter chooses work orders. Empty fields choose all.

@@ -1,6 +1,9 @@
 package mes
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A Call is one request at the API, as the trace keeps it: who asked for what, what came of it and how long it took.
 // No secret, no body and no query is in it.
@@ -28,4 +31,18 @@ type TraceFilter struct {
 	Source    string
 	From, To  time.Time
 	Page      Page
+}
+
+// Calls lists calls at the API, newest first. They belong to no place, so only who may read the ledger everywhere sees
+// them.
+func (a *App) Calls(ctx context.Context, actor Actor, f TraceFilter) ([]Call, string, error) {
+	s, err := sees(actor, ViewLedger)
+	if err != nil {
+		return nil, "", err
+	}
+	if !s.Everywhere() {
+		return nil, "", Faultf(Denied, "the trace is of the whole plant, and you look after a part; ask who manages access")
+	}
+	f.Page = f.Page.bounded()
+	return a.store.Calls(ctx, f)
 }
