@@ -154,7 +154,7 @@ func (d *Decision) hand(k *Key) error {
 		}
 		if other.Live(d.Now) {
 			live = append(live, id)
-			if err := d.mayRevoke("", other.Person, other.Grants); err != nil { // or somebody could take over whom it stands for
+			if err := d.mayEmpower(other.Grants); err != nil { // or somebody could pass for a program with more rights
 				return err
 			}
 		}
@@ -186,7 +186,7 @@ func (c *RevokeKey) decide(d *Decision) error {
 		if err != nil {
 			return err
 		}
-		if err := d.mayRevoke(s.Station, s.Person, nil); err != nil {
+		if err := d.mayRevoke(s.ID, s.Station, s.Person, nil); err != nil {
 			return err
 		}
 		return d.revokeSSH(s)
@@ -194,7 +194,7 @@ func (c *RevokeKey) decide(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	if err := d.mayRevoke("", k.Person, k.Grants); err != nil {
+	if err := d.mayRevoke(k.ID, "", k.Person, k.Grants); err != nil {
 		return err
 	}
 	return d.revoke(k)
@@ -244,15 +244,21 @@ func (d *Decision) revoke(k *Key) error {
 	return nil
 }
 
-// mayRevoke lets those end a key who could have given it. A key of which nothing is in their reach is not there.
-func (d *Decision) mayRevoke(station, person ID, grants []Grant) error {
-	if station != "" {
-		_, err := d.Station(station)
-		return err
+// mayRevoke lets those end a key who could have given it. A key of which nothing is in their scope is not there.
+func (d *Decision) mayRevoke(key, station, person ID, grants []Grant) error {
+	var err error
+	switch {
+	case station != "":
+		_, err = d.Station(station)
+	case person != "":
+		_, err = d.subordinate(person)
+	case !d.scope.Meets(grants):
+		err = notFound("key", key)
+	default:
+		err = d.mayEmpower(grants)
 	}
-	if person != "" {
-		_, err := d.subordinate(person)
-		return err
+	if ErrorCode(err) == NotFound {
+		return notFound("key", key) // whose it is stays hidden too
 	}
-	return d.mayEmpower(grants)
+	return err
 }
