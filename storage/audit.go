@@ -93,14 +93,17 @@ func (s sightings) of() map[string][]sighting {
 // agree compares what was seen of one writer, in order, with what is there: its last entry, and the hash and the root
 // that there is for each number, "" where there is none. It gives the number of sightings that are in there.
 func agree(writer string, seen []sighting, last int64, have map[int64][2]string) (matched int64, fault *Finding) {
-	good := int64(0)
+	good, before := int64(0), int64(0) // the newest that is right, and the newest below its number
 	for _, s := range seen {
+		if s.N > good {
+			before = good
+		}
 		switch now := have[s.N]; {
 		case s.N > last && s.older:
 		case s.N > last:
 			return matched, &Finding{writer, last + 1, fmt.Sprintf("the entry is missing: %s saw entry %d on %s, and this is an older copy, or its end was cut off", s.by, s.N, s.At.UTC().Format(time.RFC3339))}
 		case now[0] != "" && now[0] != s.Hash:
-			return matched, &Finding{writer, good + 1, replaced(good, s.N, s.by+" saw", s.At)}
+			return matched, &Finding{writer, before + 1, replaced(before, s.N, s.by+" saw", s.At)}
 		case now[1] == "":
 			return matched, &Finding{writer, s.N, fmt.Sprintf("its checkpoint, which %s saw on %s, is missing", s.by, s.At.UTC().Format(time.RFC3339))}
 		case now[1] != s.Root:

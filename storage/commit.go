@@ -106,9 +106,9 @@ func (c *committer) state(now time.Time) {
 	}
 	if kindOf(err) == appendOnly { // an earlier try was carried out after all, and its answer lost
 		q := newQuery(selectCheckpoints).and("writer = ? AND n = ?", made.Writer, made.N)
-		var found []mes.Checkpoint
-		if found, err = c.store.checkpoints(ctx, fresh, q); err == nil && len(found) == 1 {
-			made = &found[0]
+		found, failed := c.store.checkpoints(ctx, fresh, q)
+		if failed == nil && len(found) == 1 {
+			made, err = &found[0], nil
 		}
 	}
 	c.store.stated(&c.tip, made, err)

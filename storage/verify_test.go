@@ -59,6 +59,13 @@ func signing(o Options) Options {
 		}
 		return nil
 	}
+	o.SignNote = func(name, text string) (string, error) { return text + "\nsigned by key1 as " + name + "\n", nil }
+	o.VerifyNote = func(_, name, text, note string) error {
+		if note != text+"\nsigned by key1 as "+name+"\n" {
+			return errors.New("it was made with another key")
+		}
+		return nil
+	}
 	return o
 }
 
