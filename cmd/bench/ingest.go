@@ -111,7 +111,7 @@ func (t *ingestTrial) serve(ctx context.Context, folder string) error {
 	t.closers = append(t.closers, log.Close)
 	s, err := server.Start(ctx, server.Options{
 		App: t.plant.app, Records: t.plant.store, Hasher: keys.NewHasher(pepper), Pepper: pepper, HostKey: host.Signer(), TLS: authority.ServerConfig(),
-		SSHAddr: "127.0.0.1:0", APIAddr: "127.0.0.1:0", Feed: t.plant.feed, Log: slog.New(slog.NewJSONHandler(log, nil)),
+		SSHAddr: "127.0.0.1:0", APIAddr: "127.0.0.1:0", Feed: t.plant.feed, Trace: t.plant.store.RecordCall, Log: slog.New(slog.NewJSONHandler(log, nil)),
 		NewModel: func(server.Visit) tea.Model { return nil }, // nobody comes through the SSH door
 	})
 	if err != nil {

@@ -30,7 +30,8 @@ func openPlant(ctx context.Context, p place, folder string) (*plant, error) {
 	}
 	store, err := storage.Open(ctx, storage.Options{
 		Store: p.store(), Writer: "bench", TLS: p.tls(), Now: time.Now,
-		Sign: func(head []byte) (string, string) { return signing.Sign(head), signing.Public().ID() },
+		Sign:     func(head []byte) (string, string) { return signing.Sign(head), signing.Public().ID() },
+		SignNote: signing.SignNote, Witness: filepath.Join(folder, "witness.jsonl"), TracePath: filepath.Join(folder, "trace.db"),
 	})
 	if err != nil {
 		return nil, err

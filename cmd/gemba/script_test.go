@@ -435,7 +435,7 @@ func typeVerb(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 		if secret, ok := strings.CutPrefix(word, "code:"); ok {
-			code, err := totp.GenerateCode(secret, time.Now())
+			code, err := totp.GenerateCode(strings.ReplaceAll(secret, " ", ""), time.Now())
 			ts.Check(err)
 			word = code
 		}

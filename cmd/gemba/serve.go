@@ -13,6 +13,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/ssh"
 	"github.com/spf13/cobra"
 
 	"gemba/keys"
@@ -263,8 +264,17 @@ func newScreens(app *mes.App, plant mes.Records, v server.Visit, idle time.Durat
 	}
 	return tui.New(tui.Session{
 		Context: v.Context, App: app, Actor: v.Actor, Station: v.Station, Person: v.Person, SignIn: v.SignIn, SignOut: v.SignOut,
+		Door: doorOf(v.Context), Desk: v.Desk, Owes: v.Owes, QR: keys.QR,
 		Feed: v.Feed, Term: v.Term, Env: v.Env, Width: v.Width, Height: v.Height, Zone: zone, Idle: idle,
 	})
+}
+
+// doorOf is the address by which a session came in.
+func doorOf(ctx context.Context) string {
+	if at, ok := ctx.Value(ssh.ContextKeyLocalAddr).(net.Addr); ok {
+		return at.String()
+	}
+	return ""
 }
 
 // firstAdministrator makes a way in for a store that has nobody yet: an administrator with a password for one use, which
