@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,16 +87,16 @@ func readKeys(ctx context.Context, app *mes.App, actor mes.Actor) ([]accessKey, 
 		}
 	}
 	whose := func(id mes.ID) string {
-		if b, ok := badges[id]; ok {
-			return b
-		}
-		return string(id)
+		return cmp.Or(badges[id], string(id))
 	}
 	var all []accessKey
 	for _, k := range api {
 		all = append(all, accessKey{id: k.ID, name: k.Name, kind: string(k.Kind), whose: whose(k.Principal), grants: k.Grants, networks: k.Networks,
 			since: k.CreatedAt, until: k.ExpiresAt, revoked: k.Revoked})
 	}
+	slices.SortFunc(ssh, func(x, y mes.SSHKey) int {
+		return strings.Compare(string(x.Station)+whose(x.Person), string(y.Station)+whose(y.Person))
+	})
 	for _, k := range ssh {
 		key := accessKey{id: k.ID, ssh: true, name: comment(k.PublicKey), kind: "station", whose: string(k.Station), networks: k.Networks, since: k.CreatedAt, revoked: k.Revoked}
 		if k.Person != "" {

@@ -90,7 +90,7 @@ func (o *once) Draw(r area) Frame {
 	space()
 	say(o.about, widget.Plain)
 	space()
-	if big := widget.Big(o.secret, o.a.ascii); r.class >= term && o.secret == strings.ToUpper(o.secret) && widget.Width(big[0]) <= width {
+	if big := widget.Big(o.secret, o.a.ascii); r.class >= term && digits(o.secret) && widget.Width(big[0]) <= width {
 		for _, l := range big {
 			f.Lines = append(f.Lines, widget.Of(widget.Span{Text: indent + l, Tone: widget.Act}))
 		}
@@ -108,6 +108,11 @@ func (o *once) Draw(r area) Frame {
 	}
 	say(o.a.say("once.only"), widget.Warning)
 	return f
+}
+
+// digits tells whether a text is of digits alone: of the big letters some look alike.
+func digits(text string) bool {
+	return strings.Trim(text, "0123456789") == ""
 }
 
 // pieces breaks a text that is copied as it stands: at spaces if it can be, anywhere if not. Nothing is left out.

@@ -165,7 +165,7 @@ func (f *Field) width() int {
 	case f.Kind == Quantity:
 		return 10
 	case f.Kind == Choice:
-		w := 8
+		w := 12
 		for _, o := range f.Options {
 			w = max(w, Width(o.Label)+4)
 		}
