@@ -117,7 +117,7 @@ func (m *mustEnrol) Ready() bool          { return true }
 func (m *mustEnrol) Concerns(string) bool { return false }
 
 func (m *mustEnrol) Actions() []Action {
-	return []Action{on("enter", m.a.say("key.enrol"), m.begin), m.a.leaving()}
+	return []Action{on("enter", m.a.say("key.begin"), m.begin), m.a.leaving()}
 }
 
 func (m *mustEnrol) begin() tea.Cmd {

@@ -32,6 +32,8 @@ type floor struct {
 type unreliable struct {
 	mes.Store
 	before, after int // how many commits fail so
+
+	calls []mes.Call // of the API, newest first
 }
 
 func (u *unreliable) Commit(ctx context.Context, c *mes.Change) (mes.Receipt, error) {

@@ -16,19 +16,22 @@ type place struct {
 	about string     // key of one line that says what is there
 	verbs []mes.Verb // one of these opens it
 	open  func(a *App) Screen
+	there mes.Verb // who holds this one has the same elsewhere, and not in the menu
 }
 
 // places are listed in the order of the menu.
 func places() []place {
 	return []place{
-		{"queue", "title.queue", "place.queue", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newQueue(a) }},
-		{"orders", "title.orders", "place.orders", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newOrders(a) }},
-		{"machines", "title.board", "place.board", []mes.Verb{mes.ViewFloor}, func(a *App) Screen { return newBoard(a) }},
-		{"people", "title.people", "place.people", []mes.Verb{mes.RegisterPeople}, func(a *App) Screen { return newPeople(a) }},
-		{"keys", "title.keys", "place.keys", []mes.Verb{mes.ManageAccess}, func(a *App) Screen { return newAccessKeys(a) }},
-		{"stations", "title.stations", "place.stations", []mes.Verb{mes.DefinePlant, mes.ManageAccess, mes.ViewLedger}, func(a *App) Screen { return newStations(a) }},
-		{"unlock", "title.unlock", "place.unlock", []mes.Verb{mes.UnlockPeople}, func(a *App) Screen { return newUnlock(a) }},
-		{"account", "title.account", "place.account", []mes.Verb{mes.OwnAccount}, func(a *App) Screen { return newAccount(a) }},
+		{word: "queue", title: "title.queue", about: "place.queue", verbs: []mes.Verb{mes.ViewFloor}, open: func(a *App) Screen { return newQueue(a) }},
+		{word: "orders", title: "title.orders", about: "place.orders", verbs: []mes.Verb{mes.ViewFloor}, open: func(a *App) Screen { return newOrders(a) }},
+		{word: "machines", title: "title.board", about: "place.board", verbs: []mes.Verb{mes.ViewFloor}, open: func(a *App) Screen { return newBoard(a) }},
+		{word: "people", title: "title.people", about: "place.people", verbs: []mes.Verb{mes.RegisterPeople}, open: func(a *App) Screen { return newPeople(a) }},
+		{word: "keys", title: "title.keys", about: "place.keys", verbs: []mes.Verb{mes.ManageAccess}, open: func(a *App) Screen { return newAccessKeys(a) }},
+		{word: "stations", title: "title.stations", about: "place.stations", verbs: []mes.Verb{mes.DefinePlant, mes.ManageAccess, mes.ViewLedger}, open: func(a *App) Screen { return newStations(a) }},
+		{word: "unlock", title: "title.unlock", about: "place.unlock", verbs: []mes.Verb{mes.UnlockPeople}, open: func(a *App) Screen { return newUnlock(a) }, there: mes.RegisterPeople},
+		{word: "logs", title: "title.logs", about: "place.logs", verbs: []mes.Verb{mes.ViewLedger}, open: func(a *App) Screen { return newLogs(a) }},
+		{word: "trace", title: "title.trace", about: "place.trace", verbs: []mes.Verb{mes.ViewLedger}, open: func(a *App) Screen { return newTrace(a) }},
+		{word: "account", title: "title.account", about: "place.account", verbs: []mes.Verb{mes.OwnAccount}, open: func(a *App) Screen { return newAccount(a) }},
 	}
 }
 
@@ -40,6 +43,11 @@ func (a *App) may(verbs ...mes.Verb) bool {
 // reachable are the places that the actor may go to.
 func (a *App) reachable() []place {
 	return slices.DeleteFunc(places(), func(p place) bool { return !a.may(p.verbs...) })
+}
+
+// listed are the places that the menu shows.
+func (a *App) listed() []place {
+	return slices.DeleteFunc(a.reachable(), func(p place) bool { return p.there != "" && a.may(p.there) })
 }
 
 // menu lists the places, each with a digit.
@@ -56,7 +64,7 @@ func (m *menu) Ready() bool          { return true }
 func (m *menu) Concerns(string) bool { return false }
 
 func (m *menu) Actions() []Action {
-	a, all := m.a, m.a.reachable()
+	a, all := m.a, m.a.listed()
 	m.list.Len = len(all)
 	list := []Action{on("enter", a.say("key.open"), func() tea.Cmd { return a.goTo(all[m.list.Cursor].open(a)) })}
 	for i, p := range all[:min(len(all), 9)] {
@@ -67,7 +75,7 @@ func (m *menu) Actions() []Action {
 }
 
 func (m *menu) Draw(r area) Frame {
-	a, all := m.a, m.a.reachable()
+	a, all := m.a, m.a.listed()
 	m.list.Len = len(all)
 	from, to := m.list.Window(r.height)
 	var f Frame

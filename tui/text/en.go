@@ -106,7 +106,7 @@ var English = Catalogue{
 	"trace.request": "Request", "trace.route": "Route", "trace.status": "Status", "trace.reason": "Refused", "trace.took": "Took", "trace.ms": "%s ms",
 	"trace.bytes": "Bytes", "trace.in_out": "%s in, %s out", "trace.principal": "For", "trace.source": "From",
 	"say.time":            "Write a time like 06:30, 2026-11-23 or 2026-11-23 06:30.",
-	"title.replace_first": "Change your %s", "title.enrol_first": "Set up one-time codes", "title.sign": "Signature", "key.sign": "sign",
+	"title.replace_first": "Change your %s", "title.enrol_first": "Set up one-time codes", "title.sign": "Signature", "key.sign": "sign", "key.begin": "begin",
 	"field.password": "Password",
 	"duty.replace":   "Your %s was good for this one time. Choose one of your own before you go on.",
 	"duty.enrol":     "Who manages access signs in with a code from an authenticator app besides the password.",
