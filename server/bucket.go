@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// bucketsSize bounds the names that are remembered.
-const bucketsSize = 20_000
+// bucketsSize bounds the names that are remembered. When there are too many, a quarter goes at once, so that a flood of
+// new names does not search all of them each time.
+const (
+	bucketsSize = 20_000
+	bucketsKept = bucketsSize * 3 / 4
+)
 
 // buckets let each name (a key, a source address) through so many times a second, and a burst at once.
 type buckets struct {
@@ -74,7 +78,7 @@ func (b *buckets) makeRoom(now time.Time) {
 		}
 	}
 	for name := range b.left {
-		if len(b.left) < bucketsSize {
+		if len(b.left) <= bucketsKept {
 			return
 		}
 		delete(b.left, name)

@@ -28,7 +28,7 @@ func decodeBatch(body []byte) (*mes.Ingest, error) {
 // referenceBatch is what the fast decoder must agree with: encoding/json, behind the strict check that other bodies
 // pass, with exact names and no null items.
 func referenceBatch(body []byte) (*mes.Ingest, error) {
-	if err := checkJSON(body); err != nil {
+	if err := checkJSON(body, map[string]bool{"key": true}); err != nil {
 		return nil, err
 	}
 	var members map[string]json.RawMessage
@@ -133,7 +133,7 @@ func agree(t *testing.T, body []byte) {
 		t.Errorf("%q: decoder %v, reference %v", body, err, reference)
 	case err == nil && !same(got, want):
 		t.Errorf("%q: decoder %+v, reference %+v", body, got, want)
-	case err != nil && mes.ErrorCode(err) != mes.Invalid && mes.ErrorCode(err) != mes.TooLarge:
+	case err != nil && mes.ErrorCode(err) != mes.Invalid && mes.ErrorCode(err) != mes.TooLarge && mes.ErrorCode(err) != credentialInRequest:
 		t.Errorf("%q: %v is not the sender's fault", body, err)
 	}
 }
@@ -145,7 +145,7 @@ func FuzzCheckJSON(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if checkJSON(body) == nil && (!json.Valid(body) || !utf8.Valid(body)) {
+		if checkJSON(body, nil) == nil && (!json.Valid(body) || !utf8.Valid(body)) {
 			t.Errorf("%q was passed", body)
 		}
 	})

@@ -114,6 +114,9 @@ func (d *ingestDecoder) once(seen *fields, field int, name []byte) error {
 }
 
 func (d *ingestDecoder) unknown(name []byte) error {
+	if isSecretName(string(name)) {
+		return errSecretInBody
+	}
 	return d.fault("there is no field %q", plainText(string(name), 40))
 }
 

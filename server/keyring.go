@@ -1,7 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -20,10 +23,13 @@ const keyringSize = 10_000
 
 // A keyring knows the API keys that were used lately.
 type keyring struct {
+	app      *mes.App
 	records  mes.Records
 	pepper   *keys.Pepper
 	refusals *refusals
 	bad      *buckets // wrong keys by source
+	uses     keyUses
+	log      *slog.Logger
 	now      func() time.Time
 
 	mu   sync.Mutex
@@ -40,14 +46,13 @@ type heldKey struct {
 func newKeyring(o Options, refusals *refusals) *keyring {
 	perMinute := float64(o.Limits.BadKeys)
 	return &keyring{
-		records: o.Records, pepper: o.Pepper, refusals: refusals, now: o.Now,
-		bad: newBuckets(perMinute/60, perMinute, o.Now), held: map[mes.ID]*heldKey{},
+		app: o.App, records: o.Records, pepper: o.Pepper, refusals: refusals, log: o.Log, now: o.Now,
+		bad: newBuckets(perMinute/60, perMinute, o.Now), held: map[mes.ID]*heldKey{}, uses: keyUses{last: map[mes.ID]keyUse{}},
 	}
 }
 
 var (
 	errNoKey    = mes.Faultf(mes.Unauthenticated, "send an API key: Authorization: Bearer KEY")
-	errBasic    = mes.Faultf(mes.Unauthenticated, "Basic is not accepted, and no user name or password is; send an API key: Authorization: Bearer KEY")
 	errScheme   = mes.Faultf(mes.Unauthenticated, "send the API key as Authorization: Bearer KEY, or as X-Api-Key: KEY")
 	errTwoKeys  = mes.Faultf(mes.Invalid, "more than one key came with the request; send one")
 	errWrongKey = mes.Faultf(mes.Unauthenticated, "the API key is not valid; copy it again, or ask for a new one")
@@ -78,45 +83,64 @@ func keyIn(r *http.Request) (keys.APIKey, error) {
 	}
 	key, err := keys.ParseAPIKey(strings.TrimSpace(text))
 	if err != nil {
-		return keys.APIKey{}, mes.FaultFrom(mes.Unauthenticated, err, "%s", errWrongKey.Message)
+		return keys.APIKey{}, wrongKey("malformed API key")
 	}
 	return key, nil
 }
 
-// actor tells who a key stands for. Errors: Unauthenticated, one text for all reasons; Busy for a source that sent too
-// many wrong ones; Unavailable when the store does not answer.
-func (k *keyring) actor(ctx context.Context, key keys.APIKey, source string) (mes.Actor, error) {
+// wrongKey refuses a key with the one text for all reasons. The reason is for the trace and the ledger.
+func wrongKey(reason string) error {
+	return mes.FaultFrom(mes.Unauthenticated, errors.New(reason), "%s", errWrongKey.Message)
+}
+
+// actor tells who a key stands for, which came from an origin. Errors: Unauthenticated, one text for all reasons; Busy
+// for a source that sent too many wrong ones; Unavailable when the store does not answer.
+func (k *keyring) actor(ctx context.Context, key keys.APIKey, from origin) (mes.Actor, error) {
 	id := mes.ID(key.ID)
-	held, err := k.hold(ctx, id, source)
+	held, err := k.hold(ctx, id, from.source)
 	if err != nil {
 		return mes.Actor{}, err
 	}
-	reason := ""
-	switch {
-	case held.key == nil:
-		reason = "unknown API key"
-	case string(held.key.Kind) != string(key.Kind), !k.pepper.Matches(key, string(held.key.Hash)):
-		reason = "wrong API key"
-	case held.key.Revoked:
-		reason = "revoked API key"
-	case !held.key.Live(k.now()):
-		reason = "expired API key"
-	case held.key.Kind == mes.ByPerson && (held.person == nil || held.person.Disabled):
-		reason = "API key of a disabled person"
-	}
-	if reason != "" {
-		if held.key == nil || reason == "wrong API key" {
-			k.bad.take(source)
+	if reason, foreign := k.refusal(key, held, from); reason != "" {
+		if foreign {
+			k.bad.take(from.source)
 		}
-		door := mes.Actor{Kind: mes.BySystem, ID: "door", Name: "API door", Key: id, Source: source}
-		k.refusals.record(ctx, door, "key.use", "api_key/"+key.ID, reason)
-		return mes.Actor{}, errWrongKey
+		k.refusals.record(ctx, apiDoorActor(from.source, id), "key.use", "api_key/"+key.ID, reason)
+		return mes.Actor{}, wrongKey(reason)
 	}
-	a := mes.Actor{Kind: held.key.Kind, ID: id, Name: held.key.Name, Key: id, Source: source, Grants: held.key.Grants}
+	a := mes.Actor{
+		Kind: held.key.Kind, ID: cmp.Or(held.key.Principal, id), Name: held.key.Name, Key: id, Source: from.source, Grants: held.key.Grants,
+	}
 	if p := held.person; p != nil {
 		a.ID, a.Person, a.Name, a.Grants = p.ID, p.ID, p.Name, p.Grants
 	}
+	k.watchUse(ctx, a)
 	return a, nil
+}
+
+// refusal tells why a key may not be used, "" if it may. Foreign is one that nobody here was given, or that came from
+// somewhere else than its owner: of those a source may not send many.
+func (k *keyring) refusal(key keys.APIKey, held *heldKey, from origin) (reason string, foreign bool) {
+	switch {
+	case held.key == nil:
+		return "unknown API key", true
+	case string(held.key.Kind) != string(key.Kind), !k.pepper.Matches(key, string(held.key.Hash)):
+		return "wrong API key", true
+	case !mes.InNetworks(held.key.Networks, from.address):
+		return "API key from a network that is not its own", true
+	case held.key.Revoked:
+		return "revoked API key", false
+	case !held.key.Live(k.now()):
+		return "expired API key", false
+	case held.key.Kind == mes.ByPerson && (held.person == nil || held.person.Disabled):
+		return "API key of a disabled person", false
+	}
+	return "", false
+}
+
+// apiDoorActor is the API door itself, for what it has to tell the ledger.
+func apiDoorActor(source string, key mes.ID) mes.Actor {
+	return mes.Actor{Kind: mes.BySystem, ID: "door", Name: "API door", Key: key, Source: source, Grants: []mes.Grant{{Role: mes.Kiosk}}}
 }
 
 // hold gives the record of a key, not older than keyAge. An unknown key has none.

@@ -6,15 +6,17 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"gemba/keys"
 	"gemba/mes"
 )
 
-// A lexer reads JSON strictly: UTF-8 only, no lone surrogates, no key twice, nothing after the end. It works on the
-// bytes as they came and allocates only where a text has escapes.
+// A lexer reads JSON strictly: UTF-8 only, no lone surrogates, no key twice, nothing after the end, no API key in it. It
+// works on the bytes as they came and allocates only where a text has escapes.
 type lexer struct {
-	data    []byte
-	pos     int
-	scratch []byte
+	data     []byte
+	pos      int
+	scratch  []byte
+	innocent map[string]bool // names that only look like those of secrets
 }
 
 // fault says what is wrong where the lexer stands.
@@ -26,6 +28,9 @@ func (l *lexer) fault(format string, args ...any) error {
 func (l *lexer) start() error {
 	if !utf8.Valid(l.data) {
 		return mes.Faultf(mes.Invalid, "the JSON is not UTF-8")
+	}
+	if keys.HoldsAPIKey(l.data) {
+		return errSecretInBody
 	}
 	return nil
 }
@@ -131,7 +136,9 @@ func (l *lexer) escapedText(begin int) ([]byte, error) {
 		l.pos++
 		switch {
 		case c == '"':
-			l.scratch = out
+			if l.scratch = out; keys.HoldsAPIKey(out) {
+				return nil, errSecretInBody
+			}
 			return out, nil
 		case c < 0x20:
 			return nil, l.fault("a control character in a text")
@@ -352,6 +359,9 @@ func (l *lexer) value(depth int) error {
 			if _, twice := seen[string(name)]; twice {
 				return l.fault("%q stands there twice", plainText(string(name), 40))
 			}
+			if isSecretName(string(name)) && !l.innocent[string(name)] {
+				return errSecretInBody
+			}
 			seen[string(name)] = struct{}{}
 			if err := l.value(depth - 1); err != nil {
 				return err
@@ -384,9 +394,10 @@ func (l *lexer) value(depth int) error {
 // deepestJSON is how many brackets of a body may be inside one another.
 const deepestJSON = 8
 
-// checkJSON tells whether a document is strict JSON, an object.
-func checkJSON(data []byte) error {
-	l := lexer{data: data}
+// checkJSON tells whether a document is strict JSON, an object, without a secret in it. Innocent names only look like
+// those of secrets.
+func checkJSON(data []byte, innocent map[string]bool) error {
+	l := lexer{data: data, innocent: innocent}
 	if err := l.start(); err != nil {
 		return err
 	}

@@ -97,6 +97,20 @@ func (p *places) count() int {
 	return p.taken
 }
 
+// An origin is where a client is.
+type origin struct {
+	address string // as it is, without port
+	source  string // what counts as one client: see sourceOf
+}
+
+func originOf(remote string) origin {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	return origin{address: host, source: sourceText(remote)}
+}
+
 // sourceOf is the network address of a client without its port. An IPv6 client counts by its /64: it has 2^64 addresses
 // to itself.
 func sourceOf(addr net.Addr) string {

@@ -8,9 +8,6 @@ import (
 	"gemba/mes"
 )
 
-// credentialInRequest is the code of a request that carries a secret where addresses are logged.
-const credentialInRequest mes.Code = "credential_in_request"
-
 // A problem is an error as RFC 9457 writes it. Code is what programs should look at.
 type problem struct {
 	Type   string   `json:"type" doc:"what kind of problem, as a name that never changes"`
@@ -37,7 +34,7 @@ var kinds = map[mes.Code]struct {
 	mes.Busy:            {http.StatusTooManyRequests, "Too much at this moment"},
 	mes.Unavailable:     {http.StatusServiceUnavailable, "The store does not answer"},
 	mes.Internal:        {http.StatusInternalServerError, "A fault of ours"},
-	credentialInRequest: {http.StatusBadRequest, "A secret in the address"},
+	credentialInRequest: {http.StatusBadRequest, "A secret where none belongs"},
 }
 
 // problemOf makes a problem of an error. What is internal is not in it.

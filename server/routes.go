@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ func (d *apiDoor) route() error {
 		spec := &mes.Queries[i]
 		op, whole := doc.query(spec)
 		d.add(api, op, d.query(spec, whole, doc.registry))
+		if names := innocent(reflect.TypeOf(spec.New())); len(names) > 0 {
+			d.innocent[op.Method+" "+op.Path] = names
+		}
 	}
 	d.add(api, doc.health(), d.health)
 	d.add(api, doc.stream(), d.stream)
@@ -74,10 +78,8 @@ func (d *apiDoor) add(api huma.API, op *huma.Operation, answer endpoint) {
 
 // handle makes a route.
 func (d *apiDoor) handle(api huma.API, op *huma.Operation, answer endpoint) {
-	route := op.Method + " " + op.Path
 	api.Adapter().Handle(op, func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		callOf(r).route = route
 		bounded, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		value, err := answer(w, r.WithContext(bounded))
@@ -112,7 +114,7 @@ func raw(kind string, text []byte) endpoint {
 
 // command carries out a command of the table.
 func (d *apiDoor) command(spec *mes.Spec, schema *huma.Schema, registry huma.Registry) endpoint {
-	fields := spec.Fields()
+	fields, harmless := spec.Fields(), innocent(reflect.TypeOf(spec.New()))
 	return func(w http.ResponseWriter, r *http.Request) (any, error) {
 		id, err := commandID(r)
 		if err != nil {
@@ -121,7 +123,7 @@ func (d *apiDoor) command(spec *mes.Spec, schema *huma.Schema, registry huma.Reg
 		if err := noParameters(r.URL); err != nil {
 			return nil, err
 		}
-		body, err := d.body(w, r)
+		body, err := d.body(w, r, harmless)
 		if err != nil {
 			return nil, err
 		}
@@ -214,8 +216,8 @@ func setPath(target any, fields []mes.Field, r *http.Request) error {
 	return nil
 }
 
-// body reads a request's JSON document. None is an empty one.
-func (d *apiDoor) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// body reads a request's JSON document. None is an empty one. Harmless names only look like those of secrets.
+func (d *apiDoor) body(w http.ResponseWriter, r *http.Request, harmless map[string]bool) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(d.limits.BodyBytes)))
 	var large *http.MaxBytesError
 	switch {
@@ -229,7 +231,7 @@ func (d *apiDoor) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := isJSON(r); err != nil {
 		return nil, err
 	}
-	return body, checkJSON(body)
+	return body, checkJSON(body, harmless)
 }
 
 // isJSON refuses a body that says to be something else. What curl and many libraries say unless told otherwise is taken

@@ -75,7 +75,7 @@ func (d *apiDoor) stream(w http.ResponseWriter, r *http.Request) (any, error) {
 		case <-pulse.C:
 		case topics = <-news:
 		}
-		actor, err := d.keyring.actor(ctx, key, c.actor.Source) // may they still hear this?
+		actor, err := d.keyring.actor(ctx, key, c.origin) // may they still hear this?
 		if err != nil {
 			send("event: end\ndata: []\n\n")
 			return nil, nil

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gemba/mes"
+	"gemba/mes/plain"
 )
 
 func TestFeedKeepsEachTopicOnce(t *testing.T) {
@@ -82,70 +83,6 @@ func TestFeedLosesNothing(t *testing.T) {
 		t.Errorf("%d of %d topics were seen", len(seen), publishers*each)
 	}
 	box.Close()
-}
-
-func TestLockout(t *testing.T) {
-	now := time.Unix(0, 0)
-	l := newLockout(5, 15*time.Minute, func() time.Time { return now })
-	want := []time.Duration{1, 2, 4, 8, 8, 8, 8}
-	for i, seconds := range want {
-		a := l.begin("1001", "here")
-		if a.delay != seconds*time.Second || a.locked != (i >= 5) {
-			t.Errorf("attempt %d: delay %v, locked %v", i+1, a.delay, a.locked)
-		}
-	}
-	if a := l.begin("1001", "there"); a.locked {
-		t.Error("another source is locked")
-	}
-	if a := l.begin("1002", "here"); a.locked {
-		t.Error("another badge is locked")
-	}
-	now = now.Add(14 * time.Minute)
-	if a := l.begin("1001", "here"); !a.locked {
-		t.Error("the lock ended early")
-	}
-	now = now.Add(2 * time.Minute)
-	a := l.begin("1001", "here")
-	if a.locked || a.delay != time.Second {
-		t.Errorf("after the lock: %+v", a)
-	}
-	l.begin("1001", "here")
-	a.right()
-	if a := l.begin("1001", "here"); a.delay != time.Second {
-		t.Errorf("after a right secret the delay is %v", a.delay)
-	}
-	for range 20 {
-		l.begin("1003", "here").undone()
-	}
-	if a := l.begin("1003", "here"); a.locked {
-		t.Error("attempts that could not be checked count")
-	}
-	for i := range lockoutSize + 100 {
-		l.begin(fmt.Sprint("badge", i), "flood")
-	}
-	if len(l.seen) > lockoutSize {
-		t.Errorf("%d pairs are remembered", len(l.seen))
-	}
-}
-
-// Many attempts at once are as few as one after the other.
-func TestLockoutCountsBeforeItChecks(t *testing.T) {
-	l := newLockout(5, time.Minute, time.Now)
-	var free sync.Map
-	var all sync.WaitGroup
-	for i := range 50 {
-		all.Go(func() {
-			if a := l.begin("1001", "here"); !a.locked {
-				free.Store(i, true)
-			}
-		})
-	}
-	all.Wait()
-	n := 0
-	free.Range(func(any, any) bool { n++; return true })
-	if n != 5 {
-		t.Errorf("%d attempts were free", n)
-	}
 }
 
 func TestBuckets(t *testing.T) {
@@ -291,7 +228,7 @@ func TestPlainText(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")
-		if i := strings.IndexFunc(plainText(text, 0), unseen); i >= 0 {
+		if i := strings.IndexFunc(plainText(text, 0), plain.Unseen); i >= 0 {
 			t.Fatalf("%q is not plain", text)
 		}
 		if i := strings.IndexFunc(string(plainJSON([]byte(text))), unseenInJSON); i >= 0 && !strings.Contains(text, "\xff") {
