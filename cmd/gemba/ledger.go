@@ -61,7 +61,6 @@ With --file or --proof it checks what "gemba ledger export" or "gemba ledger pro
 	f.StringSliceVar(&o.keys, "key", nil, "file of public ledger keys to trust (default DATA/ledger.pub; with --file the keys in it)")
 	f.StringSliceVar(&o.witnesses, "witness", nil, "witness file to compare with, also of another node (default DATA/ledger.heads)")
 	f.BoolVar(&o.json, "json", false, "one JSON document")
-	cmd.MarkFlagsMutuallyExclusive("file", "proof", "store")
 	return cmd
 }
 
@@ -81,6 +80,8 @@ type proven struct {
 
 func (o *ledgerVerifyOptions) verify(ctx context.Context) (*verified, error) {
 	switch {
+	case o.proof != "" && o.file != "":
+		return nil, exitError{mes.ExitUsage, errors.New("give --file or --proof, one at a time")}
 	case o.proof != "":
 		return o.verifyProof()
 	case o.file != "":
@@ -227,7 +228,11 @@ func (o *ledgerVerifyOptions) tell(out io.Writer, v *verified) error {
 			fmt.Fprintf(out, "That ledger begins with the one of %d entries, unchanged.\n", v.Proof.Earlier)
 		}
 	case v.OK:
-		fmt.Fprintf(out, "The ledger is whole: %d entries of %d writers, %d records as they were left.\n", v.Entries, v.Writers, v.Records)
+		fmt.Fprintf(out, "The ledger is whole: %d entries of %d writers", v.Entries, v.Writers)
+		if o.file == "" {
+			fmt.Fprintf(out, ", %d records as they were left", v.Records)
+		}
+		fmt.Fprintln(out, ".")
 		fmt.Fprintf(out, "Checkpoints: %d right, %d of them witnessed, %d anchored by other writers.\n", v.Checkpoints, v.Witnessed, v.Anchors)
 	}
 	if !o.json {
