@@ -41,7 +41,11 @@ type plant struct {
 	log       *lockedBuffer
 	visits    chan Visit
 	ids       atomic.Int64
+	ahead     atomic.Int64 // nanoseconds that the plant's clock is ahead of the real one
 }
+
+// now is the plant's clock.
+func (p *plant) now() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) }
 
 // lockedBuffer is a log that a test can read while it is written.
 type lockedBuffer struct {
@@ -74,14 +78,14 @@ func newPlant(t testing.TB, change ...func(*Options)) *plant {
 	ctx := context.Background()
 	p := &plant{t: t, dir: t.TempDir(), feed: NewFeed(), log: &lockedBuffer{}, visits: make(chan Visit, 100)}
 	var err error
-	p.store, err = storage.Open(ctx, storage.Options{Store: "sqlite:" + filepath.Join(p.dir, "gemba.db"), Writer: "test", Now: time.Now})
+	p.store, err = storage.Open(ctx, storage.Options{Store: "sqlite:" + filepath.Join(p.dir, "gemba.db"), Writer: "test", Now: p.now})
 	p.must(err)
 	t.Cleanup(func() {
 		if err := p.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	p.app = mes.NewApp(p.store, time.Now, func() mes.ID { return mes.ID(fmt.Sprintf("id-%d-%d", time.Now().UnixMilli(), p.ids.Add(1))) }, p.feed.Publish)
+	p.app = mes.NewApp(p.store, p.now, func() mes.ID { return mes.ID(fmt.Sprintf("id-%d-%d", time.Now().UnixMilli(), p.ids.Add(1))) }, p.feed.Publish)
 	p.pepper, err = keys.NewPepper(bytes.Repeat([]byte{7}, 32))
 	p.must(err)
 	p.hasher = keys.NewHasher(p.pepper)
@@ -97,9 +101,17 @@ func newPlant(t testing.TB, change ...func(*Options)) *plant {
 	p.person("1001", mes.Grant{Role: mes.Operator})
 	p.person("2001", mes.Grant{Role: mes.Lead})
 
+	p.server = p.open(change...)
+	return p
+}
+
+// open opens the doors of a node on the plant's store. A second one is another node, or the same after a restart: it
+// remembers nothing but what is stored.
+func (p *plant) open(change ...func(*Options)) *Server {
+	p.t.Helper()
 	o := Options{
 		App: p.app, Records: p.store, Hasher: p.hasher, Pepper: p.pepper, HostKey: p.host.Signer(), TLS: p.authority.ServerConfig(),
-		SSHAddr: "127.0.0.1:0", APIAddr: "127.0.0.1:0", Feed: p.feed, Version: "test",
+		SSHAddr: "127.0.0.1:0", APIAddr: "127.0.0.1:0", Feed: p.feed, Version: "test", Now: p.now,
 		Log: slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		NewModel: func(v Visit) tea.Model {
 			p.visits <- v
@@ -110,17 +122,17 @@ func newPlant(t testing.TB, change ...func(*Options)) *plant {
 	for _, c := range change {
 		c(&o)
 	}
-	p.server, err = Start(ctx, o)
+	server, err := Start(context.Background(), o)
 	p.must(err)
-	t.Cleanup(func() {
-		if err := p.server.Shutdown(ctx); err != nil {
-			t.Error(err)
+	p.t.Cleanup(func() {
+		if err := server.Shutdown(context.Background()); err != nil {
+			p.t.Error(err)
 		}
-		if t.Failed() {
-			t.Log(p.log.String())
+		if p.t.Failed() {
+			p.t.Log(p.log.String())
 		}
 	})
-	return p
+	return server
 }
 
 func (p *plant) must(err error) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,24 +19,6 @@ import (
 
 	"gemba/mes"
 )
-
-// How a session can end, as the ledger says it.
-const (
-	endLeft     = "signed out"
-	endLost     = "connection lost"
-	endShutdown = "server going down"
-	endTime     = "time is over"
-	endAccess   = "access ended"
-	endFault    = "screen failed"
-)
-
-// farewells are the last words to somebody whose session did not end by their own wish.
-var farewells = map[string]string{
-	endShutdown: "gemba is going down. What you sent is safe; connect again in a moment.",
-	endTime:     "You were connected for very long; connect again.",
-	endAccess:   "Your access has changed; connect again.",
-	endFault:    "The screen failed, and this was noted. What you sent is safe; connect again.",
-}
 
 // endGrace is how long a session may take to end before its connection is closed.
 const endGrace = 3 * time.Second
@@ -55,6 +36,12 @@ type Visit struct {
 	// SignOut records that the person left, and how. What is still signed in when the session ends is signed out then.
 	SignOut func(ctx context.Context, actor mes.Actor, how string)
 
+	Desk        *Desk  // makes and takes secrets, in this session
+	MustReplace string // "password" or "pin": the person signed in with one for one use, and replaces it before anything else
+	MustEnrol   bool   // the person sets up one-time codes before anything else
+	// Owes tells MustReplace and MustEnrol as they are now: of whoever signed in at a station, and after each step.
+	Owes func() (replace string, enrol bool)
+
 	Feed          *Mailbox // what changes; closed when the session ends
 	Term          string
 	Env           []string // NAME=value, only what tells about terminal and language
@@ -71,16 +58,22 @@ type session struct {
 	log   *slog.Logger
 	done  chan struct{} // closed when it has ended
 
+	number int64 // the older, the smaller
+
+	replacing sync.Mutex // held while a secret of the person is replaced in this session
+
 	mu     sync.Mutex
 	how    string      // why it ends, "" while it goes on
 	quit   func()      // asks the running program to end
 	person *mes.Person // who is signed in
 	actor  mes.Actor   // and what they act as
+	owes   owes        // and must do first
+	since  secretTimes // and since when their secrets are
 }
 
 func newSession(d *sshDoor, sess ssh.Session, conn *gossh.ServerConn, guard *guardedChannel, id *identity) *session {
 	return &session{
-		door: d, ssh: sess, conn: conn, guard: guard, id: id, done: make(chan struct{}),
+		door: d, ssh: sess, conn: conn, guard: guard, id: id, done: make(chan struct{}), number: d.count.Add(1),
 		log: d.log.With("who", id.name(), "source", id.source),
 	}
 }
@@ -121,6 +114,10 @@ func (s *session) serve(ctx context.Context) int {
 	command := s.ssh.RawCommand()
 	_, _, terminal := s.ssh.Pty()
 	switch {
+	case s.id.joined != nil:
+		s.say(fmt.Sprintf("This key is now the key of %s (%s). Connect again with it, as any user but %s.",
+			plainText(string(s.id.joined.ID), 40), plainText(s.id.joined.Name, 80), enrolUser))
+		return mes.ExitDone
 	case s.id.station != nil && command != "":
 		s.say("This is a station. Sign in first: connect without a command, or with your own key.")
 		s.door.doorman.refusals.record(ctx, s.id.door(), "sign.in", "station/"+string(s.id.station.ID), "a command without a person")
@@ -130,16 +127,30 @@ func (s *session) serve(ctx context.Context) int {
 		return mes.ExitUsage
 	}
 	if s.id.person != nil {
-		if _, err := s.admit(ctx, s.id.person, s.id.method); err != nil {
+		e := &entrant{person: s.id.person, owes: s.id.owes, since: s.id.since}
+		if _, err := s.admit(ctx, e, s.id.method, s.id.step); err != nil {
 			s.say(mes.ErrorMessage(err))
 			return mes.ExitStatus(err)
 		}
 	}
 	defer func() { s.leave(context.WithoutCancel(ctx), cmp.Or(s.ending(), endLeft)) }()
 	if command != "" {
-		return runVerb(ctx, s.door.options.App, s.actor, command, s.ssh, s.ssh.Stderr())
+		return s.runVerb(ctx, command, terminal)
 	}
 	return s.show(ctx)
+}
+
+// runVerb carries out a command line. Whoever sends one has just proven who they are, on this very connection: that is
+// proof for a signature too.
+func (s *session) runVerb(ctx context.Context, command string, terminal bool) int {
+	actor := s.actor
+	actor.Proof = &mes.Proof{Method: s.id.method, At: s.id.at}
+	v := &verb{app: s.door.options.App, actor: actor, desk: s.desk(), in: s.ssh, out: s.ssh, errs: s.ssh.Stderr(), terminal: terminal}
+	status := v.run(ctx, command)
+	if words := farewells[s.ending()]; words != "" {
+		s.say(words)
+	}
+	return status
 }
 
 // show runs the screens. This is the only place that knows how a program, its input and its painter belong together.
@@ -152,10 +163,11 @@ func (s *session) show(ctx context.Context) int {
 	defer box.Close()
 	visit := Visit{
 		Context: ctx, Actor: s.id.door(), Station: s.id.station, SignIn: s.signIn, SignOut: s.signOut,
-		Feed: box, Term: pty.Term, Env: s.ssh.Environ(), Width: columns, Height: rows,
+		Desk: s.desk(), Owes: s.owed, Feed: box, Term: pty.Term, Env: s.ssh.Environ(), Width: columns, Height: rows,
 	}
 	if s.id.person != nil {
 		visit.Actor, visit.Person = s.actor, s.person
+		visit.MustReplace, visit.MustEnrol = s.owed()
 	}
 	program := tea.NewProgram(s.door.options.NewModel(visit), append(wishtea.MakeOptions(s.ssh),
 		tea.WithContext(ctx),
@@ -165,6 +177,7 @@ func (s *session) show(ctx context.Context) int {
 		tea.WithInput(newInput(ctx, s.ssh, s.door.limits, func() { s.end(endLost) })),
 		tea.WithFPS(s.door.limits.FPS),
 	)...)
+	s.door.takeOver(s, s.sameAs)
 	if !s.running(func() { go program.Quit() }) {
 		return mes.ExitLater
 	}
@@ -267,20 +280,24 @@ func (s *session) signIn(ctx context.Context, badge, secret string) (mes.Actor, 
 		return mes.Actor{}, nil, mes.Faultf(mes.Denied, "this connection is yours already; connect from a station to sign in there")
 	}
 	kind := kindOf(secret)
-	person, err := s.door.doorman.bySecret(ctx, s.id.door(), badge, kind, secret)
+	e, err := s.door.doorman.bySecret(ctx, s.id.door(), badge, kind, secret)
 	if err != nil {
 		return mes.Actor{}, nil, err
 	}
-	s.leave(context.WithoutCancel(ctx), "somebody else signed in")
+	how := endOther
+	if before, _ := s.signedIn(); before != nil && before.ID == e.person.ID {
+		how = endBack
+	}
+	s.leave(context.WithoutCancel(ctx), how)
 	method := byBadgePIN
-	if kind == "password" {
-		method = "badge and password"
+	if kind == mes.Password {
+		method = byBadgePassword
 	}
-	actor, err := s.admit(ctx, person, method)
+	actor, err := s.admit(ctx, e, method, 0)
 	if err != nil {
 		return mes.Actor{}, nil, err
 	}
-	return actor, person, nil
+	return actor, e.person, nil
 }
 
 // signOut is Visit.SignOut.
@@ -293,9 +310,12 @@ func (s *session) signOut(ctx context.Context, actor mes.Actor, how string) {
 	}
 }
 
-// admit records that a person is here, and makes them the one who acts.
-func (s *session) admit(ctx context.Context, person *mes.Person, method string) (mes.Actor, error) {
-	receipt, err := s.door.options.App.Do(ctx, s.id.door(), "", &mes.SignInPerson{Person: person.ID, Method: method})
+// admit records that a person is here, and makes them the one who acts. What they have open beyond their number ends.
+func (s *session) admit(ctx context.Context, e *entrant, method string, step int64) (mes.Actor, error) {
+	if s.id.station != nil {
+		s.door.takeOver(s, of(e.person.ID))
+	}
+	receipt, err := s.door.options.App.Do(ctx, s.id.door(), "", &mes.SignInPerson{Person: e.person.ID, Method: method, Step: step})
 	if err != nil {
 		return mes.Actor{}, err
 	}
@@ -306,16 +326,53 @@ func (s *session) admit(ctx context.Context, person *mes.Person, method string) 
 		return mes.Actor{}, fmt.Errorf("read the receipt of a sign-in: %w", err)
 	}
 	s.mu.Lock()
+	s.person, s.actor, s.owes, s.since = e.person, s.id.actor(e.person, given.Session), e.owes, e.since
+	actor := s.actor
+	s.mu.Unlock()
+	s.recheck() // what changed since the proof came before this session could be told
+	return actor, nil
+}
+
+// owed is Visit.Owes.
+func (s *session) owed() (replace string, enrol bool) {
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.person, s.actor = person, s.id.actor(person, given.Session)
-	return s.actor, nil
+	return s.owes.secret, s.owes.codes
+}
+
+// replaced notes that the person has a new secret of a kind by what they did here: that does not end this session.
+func (s *session) replaced(ctx context.Context, kind string) {
+	person, since := s.signedIn()
+	if person == nil {
+		return
+	}
+	now, err := s.door.doorman.secretsOf(ctx, person.ID)
+	if err != nil {
+		s.log.Warn("a new secret could not be read; the session may end", "person", person.ID, "error", err)
+		now = since
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since = now
+	if kind == mes.TOTP {
+		s.owes.codes = false
+	} else if s.owes.secret == kind {
+		s.owes.secret = ""
+	}
+}
+
+// desk makes and takes secrets in this session.
+func (s *session) desk() *Desk {
+	d := *s.door.desk
+	d.here = s
+	return &d
 }
 
 // leave records that whoever is signed in left.
 func (s *session) leave(ctx context.Context, how string) {
 	s.mu.Lock()
 	person, session := s.person, s.actor.Session
-	s.person, s.actor = nil, mes.Actor{}
+	s.person, s.actor, s.owes = nil, mes.Actor{}, owes{}
 	s.mu.Unlock()
 	if person == nil {
 		return
@@ -324,42 +381,5 @@ func (s *session) leave(ctx context.Context, how string) {
 	defer cancel()
 	if _, err := s.door.options.App.Do(ctx, s.id.door(), "", &mes.SignOutPerson{Session: session, End: plainText(how, 40)}); err != nil {
 		s.log.Error("a sign-out was not recorded", "person", person.ID, "session", session, "error", err)
-	}
-}
-
-// concerns tells whether topics are about what lets this session be here.
-func (s *session) concerns(topics []string) bool {
-	s.mu.Lock()
-	person := s.person
-	s.mu.Unlock()
-	return slices.ContainsFunc(topics, func(t string) bool {
-		return t == Everything || s.id.key != "" && t == string(mes.KindSSHKey)+":"+string(s.id.key) ||
-			s.id.station != nil && t == string(mes.KindStation)+":"+string(s.id.station.ID) ||
-			person != nil && t == string(mes.KindPerson)+":"+string(person.ID)
-	})
-}
-
-// recheck ends the session when its key, station or person may no longer be here, or the person may do other things
-// than when they came. What cannot be read is left for the next time.
-func (s *session) recheck() {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
-	defer cancel()
-	s.mu.Lock()
-	person := s.person
-	s.mu.Unlock()
-	records, ended := s.door.options.Records, false
-	if key, err := records.SSHKey(ctx, mes.Local, s.id.key); s.id.key != "" && err == nil {
-		ended = key.Revoked
-	}
-	if s.id.station != nil {
-		station, err := records.Station(ctx, mes.Local, s.id.station.ID)
-		ended = ended || err == nil && (station.Retired || station.Line != s.id.station.Line)
-	}
-	if person != nil {
-		now, err := records.Person(ctx, mes.Local, person.ID)
-		ended = ended || err == nil && (now.Disabled || !slices.Equal(now.Grants, person.Grants))
-	}
-	if ended {
-		s.end(endAccess)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"charm.land/ssh"
@@ -32,26 +33,35 @@ type identityKey struct{}
 // connKey is where a connection is in its context.
 var connKey = struct{ name string }{"gemba connection"}
 
+// commandsBeside is how many command lines somebody may have carried out at once beside their screens.
+const commandsBeside = 4
+
 // An sshDoor lets people and stations in.
 type sshDoor struct {
 	options   Options
 	limits    Limits
 	log       *slog.Logger
 	doorman   *doorman
-	strangers *places
+	strangers *strangers
 	sessions  *places
 	server    *ssh.Server
+	desk      *Desk
+	count     atomic.Int64 // sessions there ever were
 
 	mu   sync.Mutex
 	live map[*session]struct{} // nil once the server goes down
 }
 
 func newSSHDoor(o Options, d *doorman) (*sshDoor, error) {
+	if o.Desk == nil {
+		o.Desk = NewDesk(o.App, o.Records, o.Hasher, o.Pepper, keys.Policy{}, o.Now)
+	}
 	door := &sshDoor{
 		options: o, limits: o.Limits, log: o.Log, doorman: d,
-		strangers: newPlaces(o.Limits.Strangers, o.Limits.StrangersFrom, o.Limits.StrangersWait),
-		sessions:  newPlaces(o.Limits.Sessions, o.Limits.SessionsOf, 0),
+		strangers: newStrangers(o.Limits.Strangers, o.Limits.StrangersFrom, o.Limits.StrangersWait),
+		sessions:  newPlaces(o.Limits.Sessions, o.Limits.SessionsOf+commandsBeside, 0),
 		live:      map[*session]struct{}{},
+		desk:      o.Desk.at(d),
 	}
 	server, err := wish.NewServer(
 		wish.WithVersion("gemba"),
@@ -76,14 +86,13 @@ func newSSHDoor(o Options, d *doorman) (*sshDoor, error) {
 
 // receive takes a new connection, if there is a place for another stranger.
 func (d *sshDoor) receive(ctx ssh.Context, conn net.Conn) net.Conn {
-	source := sourceOf(conn.RemoteAddr())
-	leave, ok := d.strangers.take(source, d.limits.Handshake/2)
+	c := newSSHConn(conn, d.limits.WriteStall)
+	place, ok := d.strangers.enter(c.source, c.lastHeard, func() { _ = conn.Close() }, d.limits.Handshake/2)
 	if !ok {
-		d.log.Warn("SSH connection refused: too many that have not proven who they are", "source", source)
+		d.log.Warn("SSH connection refused: too many that have not proven who they are", "source", c.source)
 		return nil
 	}
-	c := &sshConn{Conn: conn, source: source, stall: d.limits.WriteStall, leave: leave}
-	c.heard.Store(time.Now().UnixNano())
+	c.place = place
 	c.hurryUntil(time.Now().Add(d.limits.Handshake))
 	ctx.SetValue(connKey, c)
 	return c
@@ -93,75 +102,136 @@ func (d *sshDoor) receive(ctx ssh.Context, conn net.Conn) net.Conn {
 // proof that succeeded, never in anything that a failed attempt could have left behind.
 func (d *sshDoor) config(ctx ssh.Context) *gossh.ServerConfig {
 	conn := ctx.Value(connKey).(*sshConn)
-	c := &gossh.ServerConfig{
+	return &gossh.ServerConfig{
 		Config:                  gossh.Config{KeyExchanges: sshKeyExchanges, Ciphers: sshCiphers, MACs: sshMACs},
 		PublicKeyAuthAlgorithms: sshUserKeys,
 		MaxAuthTries:            d.limits.AuthTries,
 		PreAuthConnCallback: func(gossh.ServerPreAuthConn) {
+			conn.place.agreed()
 			conn.hurryUntil(time.Now().Add(d.limits.Login))
 		},
 		// Any good key is worth a signature: which keys are known is told to nobody who does not hold them.
 		PublicKeyCallback: func(_ gossh.ConnMetadata, key gossh.PublicKey) (*gossh.Permissions, error) {
 			return &gossh.Permissions{}, keys.CheckPublicKey(key)
 		},
-		VerifiedPublicKeyCallback: func(_ gossh.ConnMetadata, key gossh.PublicKey, _ *gossh.Permissions, _ string) (*gossh.Permissions, error) {
-			return d.proven(d.keyHolder(ctx, conn, keys.Fingerprint(key)))
+		VerifiedPublicKeyCallback: func(meta gossh.ConnMetadata, key gossh.PublicKey, _ *gossh.Permissions, _ string) (*gossh.Permissions, error) {
+			return d.provenByKey(conn, meta.User(), key)
 		},
 		PasswordCallback: func(meta gossh.ConnMetadata, password []byte) (*gossh.Permissions, error) {
-			return d.proven(d.passwordHolder(ctx, conn, meta.User(), string(password)))
+			id, code, err := d.passwordHolder(conn, meta.User(), string(password))
+			if err == nil && code {
+				return nil, asks(func(ask gossh.KeyboardInteractiveChallenge) (*identity, error) { return d.withCode(conn, id, ask) })
+			}
+			return permit(id, err)
 		},
 		KeyboardInteractiveCallback: func(meta gossh.ConnMetadata, ask gossh.KeyboardInteractiveChallenge) (*gossh.Permissions, error) {
-			answers, err := ask("", "", []string{"Password: "}, []bool{false})
+			password, err := answer(ask, "Password: ")
 			if err != nil {
 				return nil, err
 			}
-			if len(answers) != 1 {
-				return nil, errors.New("one answer was asked for")
+			id, code, err := d.passwordHolder(conn, meta.User(), password)
+			if err == nil && code {
+				id, err = d.withCode(conn, id, ask)
 			}
-			return d.proven(d.passwordHolder(ctx, conn, meta.User(), answers[0]))
+			return permit(id, err)
 		},
 		AuthLogCallback: func(_ gossh.ConnMetadata, _ string, err error) {
 			if err == nil {
-				conn.leave()
+				conn.place.leave()
 				conn.hurryUntil(time.Now().Add(d.limits.OpenSession))
 			}
 		},
 	}
-	return c
 }
 
-func (d *sshDoor) proven(id *identity, err error) (*gossh.Permissions, error) {
+func permit(id *identity, err error) (*gossh.Permissions, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &gossh.Permissions{ExtraData: map[any]any{identityKey{}: id}}, nil
 }
 
-// keyHolder finds who holds a key that has signed.
-func (d *sshDoor) keyHolder(ctx context.Context, conn *sshConn, fingerprint string) (*identity, error) {
-	id, err := d.doorman.byKey(ctx, fingerprint, conn.source)
-	if err != nil {
-		if mes.ErrorCode(err) == mes.Unavailable {
-			d.log.Error("an SSH key could not be looked up", "error", err)
-		} else {
-			d.doorman.refusals.record(ctx, doorActor(conn.source, mes.ID(fingerprint)), "sign.in", "ssh_key/"+fingerprint, err.Error())
-		}
-		return nil, err
-	}
-	return id, nil
+// asks says that what was proven so far is half of it: the other half is asked for.
+func asks(rest func(gossh.KeyboardInteractiveChallenge) (*identity, error)) error {
+	return &gossh.PartialSuccessError{Next: gossh.ServerAuthCallbacks{
+		KeyboardInteractiveCallback: func(_ gossh.ConnMetadata, ask gossh.KeyboardInteractiveChallenge) (*gossh.Permissions, error) {
+			return permit(rest(ask))
+		},
+	}}
 }
 
-// passwordHolder finds who knows the password of a badge.
-func (d *sshDoor) passwordHolder(ctx context.Context, conn *sshConn, badge, password string) (*identity, error) {
-	person, err := d.doorman.bySecret(ctx, doorActor(conn.source, ""), badge, "password", password)
+// answer asks for one thing that is not shown while it is typed.
+func answer(ask gossh.KeyboardInteractiveChallenge, question string) (string, error) {
+	answers, err := ask("", "", []string{question}, []bool{false})
+	if err == nil && len(answers) != 1 {
+		err = errors.New("one answer was asked for")
+	}
 	if err != nil {
-		if code := mes.ErrorCode(err); code != mes.Unauthenticated {
-			d.log.Error("a password could not be checked", "error", err)
-			return nil, &gossh.BannerError{Err: err, Message: mes.ErrorMessage(err) + "\n"}
+		return "", err
+	}
+	return answers[0], nil
+}
+
+// provenByKey lets in who holds a key that has signed: a station; a person, who is asked for a code besides if they may
+// give rights to others and have codes; or, as the user "enrol", a new station with its one-time code.
+func (d *sshDoor) provenByKey(conn *sshConn, user string, key gossh.PublicKey) (*gossh.Permissions, error) {
+	fingerprint := keys.Fingerprint(key)
+	id, err := d.doorman.byKey(conn.here, fingerprint, conn.address)
+	if errors.Is(err, errUnknownKey) && user == enrolUser {
+		return nil, asks(func(ask gossh.KeyboardInteractiveChallenge) (*identity, error) { return d.enrol(conn, key, ask) })
+	}
+	var code bool
+	if err == nil && id.person != nil && manages(id.person) {
+		if code, err = d.doorman.hasCodes(conn.here, id.person.ID); err == nil {
+			id.owes.codes = d.doorman.owesCodes(id.person, code)
 		}
+	}
+	switch {
+	case err == nil && code:
+		return nil, asks(func(ask gossh.KeyboardInteractiveChallenge) (*identity, error) { return d.withCode(conn, id, ask) })
+	case err == nil:
+		return permit(id, nil)
+	case mes.ErrorCode(err) == mes.Unavailable:
+		d.log.Error("an SSH key could not be looked up", "error", err)
+	default:
+		d.doorman.refusals.record(conn.here, doorActor(conn.address, mes.ID(fingerprint)), "sign.in", "ssh_key/"+fingerprint, err.Error())
+	}
+	return nil, err
+}
+
+// passwordHolder finds who knows the password of a badge, and whether a code is to be asked for besides.
+func (d *sshDoor) passwordHolder(conn *sshConn, badge, password string) (id *identity, code bool, err error) {
+	at := d.options.Now()
+	e, err := d.doorman.bySecret(conn.here, doorActor(conn.address, ""), badge, mes.Password, password)
+	if err != nil {
+		return nil, false, d.unchecked(err)
+	}
+	return &identity{person: e.person, method: byPassword, owes: e.owes, since: e.since, source: conn.address, at: at}, e.code, nil
+}
+
+// withCode asks somebody who has proven something else for a one-time code.
+func (d *sshDoor) withCode(conn *sshConn, id *identity, ask gossh.KeyboardInteractiveChallenge) (*identity, error) {
+	code, err := answer(ask, "One-time code: ")
+	if err != nil {
 		return nil, err
 	}
-	return &identity{person: person, method: byPassword, source: conn.source}, nil
+	step, err := d.doorman.byCode(conn.here, id.door(), id.person, code)
+	if err != nil {
+		return nil, d.unchecked(err)
+	}
+	whole := *id
+	whole.step, whole.at, whole.method = step, d.options.Now(), id.method+andCode
+	return &whole, nil
+}
+
+// unchecked tells the client what it cannot know otherwise: that nothing was wrong with its secret, because it was not
+// checked.
+func (d *sshDoor) unchecked(err error) error {
+	if mes.ErrorCode(err) == mes.Unauthenticated {
+		return err
+	}
+	d.log.Error("a secret could not be checked", "error", err)
+	return &gossh.BannerError{Err: err, Message: mes.ErrorMessage(err) + "\n"}
 }
 
 // channel opens the one session that a connection may have.
@@ -211,11 +281,12 @@ var (
 )
 
 // keepAlive asks a quiet client for a sign of life, and closes the connection of one that gives none: a cable was
-// pulled, or a handheld left the radio's reach. The returned function stops it.
+// pulled, or a handheld left the radio's reach. That takes no longer than the silence. The returned function stops it.
 func keepAlive(conn *gossh.ServerConn, wire *sshConn, silence time.Duration) (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(silence / 4)
+		pulse := silence / 12
+		tick := time.NewTicker(pulse)
 		defer tick.Stop()
 		var asking sync.Mutex
 		for {
@@ -225,7 +296,7 @@ func keepAlive(conn *gossh.ServerConn, wire *sshConn, silence time.Duration) (st
 			case <-tick.C:
 			}
 			switch quiet := wire.silence(); {
-			case quiet > silence:
+			case quiet > silence-pulse: // at the next pulse it would be too late
 				_ = wire.Close()
 				return
 			case quiet > silence/4 && asking.TryLock():
@@ -291,28 +362,6 @@ func (d *sshDoor) goodbye(ctx context.Context) {
 		case <-s.done:
 		case <-ctx.Done():
 			return
-		}
-	}
-}
-
-// watch ends sessions whose right to be here has ended: a person was disabled or has other grants, a key was revoked,
-// a station retired. It returns when the mailbox is closed.
-func (d *sshDoor) watch(box *Mailbox) {
-	for {
-		topics, ok := box.Wait()
-		if !ok {
-			return
-		}
-		d.mu.Lock()
-		var touched []*session
-		for s := range d.live {
-			if s.concerns(topics) {
-				touched = append(touched, s)
-			}
-		}
-		d.mu.Unlock()
-		for _, s := range touched {
-			s.recheck()
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestPassword(t *testing.T) {
 		t.Errorf("a wrong password: %s", out)
 	}
 	e := p.entries(1)[0]
-	if e.Outcome != mes.NotDone || e.Message != "wrong password" || e.Source != "127.0.0.1" {
+	if e.Command != "sign.fail" || !strings.Contains(string(e.Detail), "wrong password") || e.Source != "127.0.0.1" {
 		t.Errorf("the refusal: %+v", e)
 	}
 	// A PIN is no password: it is only good at a station.
@@ -145,8 +145,8 @@ func TestPassword(t *testing.T) {
 // Unknown badge, wrong password, disabled person: the same words, and the same wait.
 func TestOneAnswerToEveryWrongSecret(t *testing.T) {
 	p := newPlant(t)
-	p.person("3001", mes.Grant{Role: mes.Admin})
-	p.do(&mes.RegisterPerson{Badge: "3001", Name: "Person 3001", Disabled: true, Grants: []mes.Grant{{Role: mes.Admin}}})
+	p.person("3001", mes.Grant{Role: mes.Operator})
+	p.do(&mes.DisablePerson{Person: "3001", Reason: "left"})
 	took := map[string]time.Duration{}
 	texts := map[string]bool{}
 	for badge, secret := range map[string]string{"nobody": "some-wrong-secret", "1001": "some-wrong-secret", "3001": operatorPassword} {
@@ -256,8 +256,8 @@ func TestWindowIsClamped(t *testing.T) {
 	if v := <-p.visits; v.Width != maxColumns || v.Height != maxRows {
 		t.Errorf("the visit says %dx%d", v.Width, v.Height)
 	}
-	p.must(s.WindowChange(1, 1))
-	p.waitFor("a small size is clamped", func() bool { return strings.Contains(s.out.String(), "16x8") })
+	p.must(s.WindowChange(0, 0))
+	p.waitFor("a size that is not said is a classic terminal", func() bool { return strings.Contains(s.out.String(), "80x24") })
 	for range 200 {
 		p.must(s.WindowChange(1<<30, 1<<30))
 	}
@@ -318,17 +318,41 @@ func TestEnvironmentIsSmall(t *testing.T) {
 	}
 }
 
+// Whoever opens more screens than they may, having proven who they are, loses the oldest; a cable may have been pulled
+// there. What is no screen is bounded too.
 func TestSessionsAreCounted(t *testing.T) {
 	p := newPlant(t, func(o *Options) { o.Limits.SessionsOf = 2 })
-	p.terminal(t, 80, 24)
-	p.terminal(t, 80, 24)
+	_, oldest := p.terminal(t, 80, 24)
+	p.waitFor("the first screen is there", func() bool { return strings.Contains(oldest.out.String(), "size") })
+	_, second := p.terminal(t, 80, 24)
+	p.waitFor("the second screen is there", func() bool { return strings.Contains(second.out.String(), "size") })
+	_, third := p.terminal(t, 80, 24)
+	p.waitFor("the third screen is there", func() bool { return strings.Contains(third.out.String(), "size") })
+	_ = oldest.Wait()
+	if !strings.Contains(oldest.out.String(), farewells[endTaken]) {
+		t.Errorf("the last words: %q", oldest.out.String())
+	}
+	p.waitFor("the takeover is in the ledger", func() bool {
+		e := p.entries(1)[0]
+		return e.Command == "sign.out" && strings.Contains(string(e.Detail), endTaken)
+	})
+	p.must(second.WindowChange(30, 90))
+	p.waitFor("the second screen lives", func() bool { return strings.Contains(second.out.String(), "90x30") })
+
 	_, key := p.sshKey("1001", "")
+	for range commandsBeside {
+		client, err := p.dial("1001", gossh.PublicKeys(key.Signer()))
+		p.must(err)
+		defer client.Close()
+		_, err = client.NewSession()
+		p.must(err)
+	}
 	client, err := p.dial("1001", gossh.PublicKeys(key.Signer()))
 	p.must(err)
 	defer client.Close()
 	var refused *gossh.OpenChannelError
 	if _, err := client.NewSession(); !errors.As(err, &refused) || refused.Reason != gossh.ResourceShortage {
-		t.Errorf("a third session: %v", err)
+		t.Errorf("one session too many: %v", err)
 	}
 }
 
@@ -395,7 +419,7 @@ func TestAccessEndsTheSession(t *testing.T) {
 	p.waitFor("the screen is there", func() bool { return strings.Contains(s.out.String(), "size") })
 	p.do(&mes.RegisterPerson{Badge: "1001", Name: "Person 1001", Disabled: true, Grants: []mes.Grant{{Role: mes.Operator}}})
 	_ = s.Wait()
-	if !strings.Contains(s.out.String(), farewells[endAccess]) {
+	if !strings.Contains(s.out.String(), farewells[endDisabled]) {
 		t.Errorf("the last words: %q", s.out.String())
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -11,9 +12,13 @@ import (
 // it must take what is written to it.
 type sshConn struct {
 	net.Conn
-	source string
-	stall  time.Duration // for one write
-	leave  func()        // gives the place among the strangers back
+	source  string
+	address string        // of the client, without port
+	stall   time.Duration // for one write
+	place   *stranger     // among those who have not proven who they are
+
+	here context.Context // ends when the client is gone
+	gone context.CancelFunc
 
 	heard atomic.Int64 // Unix nanoseconds of the last byte read
 
@@ -22,12 +27,30 @@ type sshConn struct {
 	hurry time.Time // and the one before a proven identity; zero afterwards
 }
 
+func newSSHConn(conn net.Conn, stall time.Duration) *sshConn {
+	c := &sshConn{Conn: conn, source: sourceOf(conn.RemoteAddr()), address: addressOf(conn.RemoteAddr()), stall: stall}
+	c.here, c.gone = context.WithCancel(context.Background())
+	c.heard.Store(time.Now().UnixNano())
+	return c
+}
+
+// addressOf is the network address of a client as it is, without its port.
+func addressOf(addr net.Addr) string {
+	if addr == nil {
+		return "unknown"
+	}
+	if host, _, err := net.SplitHostPort(addr.String()); err == nil {
+		return host
+	}
+	return addr.String()
+}
+
 // hurryUntil sets the time by which the next step must be done; zero is no hurry.
 func (c *sshConn) hurryUntil(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hurry = t
-	c.apply()
+	_ = c.apply()
 }
 
 // SetDeadline is what the SSH library asks for. It concerns reads; each write has a deadline of its own.
@@ -51,6 +74,9 @@ func (c *sshConn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.heard.Store(time.Now().UnixNano())
 	}
+	if err != nil {
+		c.gone()
+	}
 	return n, err
 }
 
@@ -62,11 +88,13 @@ func (c *sshConn) Write(p []byte) (int, error) {
 }
 
 func (c *sshConn) Close() error {
-	c.leave()
+	c.place.leave()
+	c.gone()
 	return c.Conn.Close()
 }
 
+// lastHeard tells when the last byte came.
+func (c *sshConn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
+
 // silence tells how long nothing was heard.
-func (c *sshConn) silence() time.Duration {
-	return time.Since(time.Unix(0, c.heard.Load()))
-}
+func (c *sshConn) silence() time.Duration { return time.Since(c.lastHeard()) }

@@ -12,17 +12,19 @@ import (
 
 // A verb is a command line that is being carried out. Data goes to out, everything else to errs.
 type verb struct {
-	app   *mes.App
-	actor mes.Actor
-	out   io.Writer
-	errs  io.Writer
-	json  bool
-	id    mes.ID
+	app      *mes.App
+	actor    mes.Actor
+	desk     *Desk
+	in       io.Reader
+	out      io.Writer
+	errs     io.Writer
+	terminal bool // somebody types and looks on
+	json     bool
+	id       mes.ID
 }
 
-// runVerb carries out a command line and gives its exit status.
-func runVerb(ctx context.Context, app *mes.App, actor mes.Actor, line string, out, errs io.Writer) int {
-	v := &verb{app: app, actor: actor, out: out, errs: errs}
+// run carries out a command line and gives its exit status.
+func (v *verb) run(ctx context.Context, line string) int {
 	words, err := splitWords(line)
 	if err == nil {
 		words, err = v.options(words)
@@ -70,6 +72,13 @@ func (v *verb) options(words []string) (rest []string, err error) {
 func (v *verb) do(ctx context.Context, words []string) error {
 	if len(words) == 0 || words[0] == "help" {
 		return v.help(words[min(1, len(words)):])
+	}
+	desk, rest := findDeskVerb(words)
+	if owing := v.desk.first(); owing != nil && (desk == nil || !desk.owing) {
+		return owing
+	}
+	if desk != nil {
+		return v.atDesk(ctx, desk, rest)
 	}
 	query, spec, err := mes.ParseQuery(words)
 	if err != nil {
@@ -152,6 +161,14 @@ func (v *verb) help(words []string) error {
 			add(s.Name, s.Help, s.Usage(), s.Fields())
 		}
 	}
+	for i := range deskVerbs {
+		d := &deskVerbs[i]
+		fields := make([]mes.Field, len(d.words))
+		for j, w := range d.words {
+			fields[j] = mes.Field{Name: w.name, Doc: w.doc, Optional: !w.needed}
+		}
+		add(strings.ReplaceAll(d.name, " ", "."), d.help, d.usage(), fields)
+	}
 	if len(rows) == 0 {
 		return unknownVerb(words)
 	}
@@ -188,6 +205,9 @@ func verbNames() []string {
 		if mes.Commands[i].Path != "" {
 			names = append(names, strings.ReplaceAll(mes.Commands[i].Name, ".", " "))
 		}
+	}
+	for i := range deskVerbs {
+		names = append(names, deskVerbs[i].name)
 	}
 	return names
 }
