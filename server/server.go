@@ -19,7 +19,7 @@ import (
 	"gemba/mes"
 )
 
-// Options are what a server is made from. All but Limits, Log and Now must be given.
+// Options are what a server is made from. What stands below Version may be left out.
 type Options struct {
 	App      *mes.App
 	Records  mes.Records           // look-ups of identities at the doors
@@ -32,12 +32,15 @@ type Options struct {
 	NewModel func(Visit) tea.Model // makes the screens of one session
 	Feed     *Feed                 // what the App publishes into
 	Version  string                // of gemba, for the OpenAPI document; shown to holders of a key only
-	Desk     *Desk                 // makes and takes secrets; one with the usual policy if not given
-	Limits   Limits
-	Log      *slog.Logger
-	Now      func() time.Time
 
-	RequireTOTP bool // who manages access needs a one-time code besides the password
+	Desk        *Desk          // makes and takes secrets; one with the usual policy if not given
+	Allow       []netip.Prefix // networks that may connect; this machine and private networks if not given
+	PublicAck   []string       // addresses of doors that listen where strangers are, knowingly
+	RequireTOTP bool           // who manages access needs a one-time code besides the password
+	Trace       func(mes.Call) // is told of every API request when it is over; must not block
+	Limits      Limits
+	Log         *slog.Logger
+	Now         func() time.Time
 }
 
 // A Server is both doors, open.
@@ -46,6 +49,7 @@ type Server struct {
 	api    *apiDoor
 	sshNet net.Listener
 	apiNet net.Listener
+	porter *porter
 	access *Mailbox
 	limits Limits
 	log    *slog.Logger
@@ -54,17 +58,20 @@ type Server struct {
 
 // Start opens both doors, or neither. The context bounds the opening; what stops the server is Shutdown.
 //
-// It refuses to listen where anybody could come from: the address must be a loopback or private one. Errors name the
-// address and what would be right.
+// It refuses to listen where anybody could come from: the address must be a loopback or private one, or acknowledged by
+// PublicAck; the ledger is told of that first, and every day. Errors name the address and what would be right.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
 	for _, address := range []string{o.SSHAddr, o.APIAddr} {
-		if err := CheckAddress(address); err != nil {
+		if err := CheckAddress(address, o.PublicAck...); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.sayPublic(ctx); err != nil {
+		return nil, err
 	}
 	refusals := newRefusals(o.App, o.Log, o.Limits.RecordedRefused, o.Now)
 	s := &Server{limits: o.Limits, log: o.Log, failed: make(chan error, 2)}
@@ -84,10 +91,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.api.stop()
 		return nil, fmt.Errorf("open the API door at %s: %w", o.APIAddr, err)
 	}
+	s.porter = newPorter(o)
 	s.access = o.Feed.Subscribe()
 	go s.ssh.watch(s.access)
-	go func() { s.report("SSH", s.ssh.server.Serve(s.sshNet)) }()
-	go func() { s.report("API", s.api.serve(s.apiNet)) }()
+	go func() { s.report("SSH", s.ssh.server.Serve(watchedListener{s.sshNet, s.porter, "SSH"})) }()
+	go func() { s.report("API", s.api.serve(watchedListener{s.apiNet, s.porter, "API"})) }()
+	if len(o.publicDoors()) > 0 {
+		go o.keepSayingPublic(s.api.ending, publicAgain)
+	}
 	o.Log.Info("doors open", "ssh", s.SSHAddr(), "api", s.APIAddr())
 	return s, nil
 }
@@ -112,32 +123,14 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// CheckAddress refuses an address to listen where strangers are: everywhere at once, or on a public address.
-func CheckAddress(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is not an address; write host:port, like 127.0.0.1:2222", address)
-	}
-	if host == "localhost" {
-		return nil
-	}
-	ip, err := netip.ParseAddr(host)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is not an IP address; write the address of the network card that faces the plant, like 192.168.1.10:2222", host)
-	case ip.Unmap().IsUnspecified():
-		return fmt.Errorf("%s would listen on every network; write the address of the network card that faces the plant, like 192.168.1.10:2222", address)
-	case ip.IsLoopback(), ip.Unmap().IsLoopback(), ip.Unmap().IsPrivate(), ip.IsLinkLocalUnicast():
-		return nil
-	}
-	return fmt.Errorf("%s is a public address; gemba listens on loopback and private addresses only", address)
-}
-
 // SSHAddr is where the SSH door is, host:port.
 func (s *Server) SSHAddr() string { return s.sshNet.Addr().String() }
 
 // APIAddr is where the API door is, host:port.
 func (s *Server) APIAddr() string { return s.apiNet.Addr().String() }
+
+// TurnedAway tells how many connections were closed because they came from a network that is not let in.
+func (s *Server) TurnedAway() int64 { return s.porter.count.Load() }
 
 // Failed receives what made a door close that should be open. Nothing comes when all is well.
 func (s *Server) Failed() <-chan error { return s.failed }
@@ -171,6 +164,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		_ = s.api.server.Close()
 	}
 	s.api.stop()
+	s.porter.stop()
 	s.access.Close()
 	for _, err := range []error{errSSH, errAPI} {
 		if err != nil && !errors.Is(err, net.ErrClosed) {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gemba/mes"
+	"gemba/mes/plain"
 )
 
 func TestFeedKeepsEachTopicOnce(t *testing.T) {
@@ -227,7 +228,7 @@ func TestPlainText(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")
-		if i := strings.IndexFunc(plainText(text, 0), unseen); i >= 0 {
+		if i := strings.IndexFunc(plainText(text, 0), plain.Unseen); i >= 0 {
 			t.Fatalf("%q is not plain", text)
 		}
 		if i := strings.IndexFunc(string(plainJSON([]byte(text))), unseenInJSON); i >= 0 && !strings.Contains(text, "\xff") {
