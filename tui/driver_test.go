@@ -97,15 +97,18 @@ func (d *driver) answer() {
 	}
 }
 
-// fire lets timers up to a length of time run out.
+// fire lets timers up to a length of time run out, and those that are due at once after them.
 func (d *driver) fire(upTo time.Duration) {
-	due := d.timers
-	d.timers = nil
-	for _, t := range due {
-		if t.in <= upTo {
-			d.send(t.msg)
-		} else {
-			d.timers = append(d.timers, t)
+	for again := true; again; upTo = 0 {
+		due := d.timers
+		d.timers, again = nil, false
+		for _, t := range due {
+			if t.in <= upTo {
+				d.send(t.msg)
+				again = true
+			} else {
+				d.timers = append(d.timers, t)
+			}
 		}
 	}
 }

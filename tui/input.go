@@ -31,8 +31,12 @@ type burst struct {
 	shut   bool   // the rest of the burst is swallowed: its beginning was refused
 }
 
-// burstMsg comes when nothing followed a key for the longest gap of a scan.
-type burstMsg struct{ number int }
+// burstMsg comes when nothing followed a key for the longest gap of a scan. It comes twice: on a machine that is late, keys
+// may stand in line behind the first, and come before the second.
+type burstMsg struct {
+	number int
+	second bool
+}
 
 // A stroke is what somebody did at the keyboard: a key, or the code of a scan as a whole.
 type stroke struct {
@@ -79,7 +83,7 @@ func (a *App) beat() tea.Cmd {
 	}
 	b.alive = true
 	b.number++
-	return a.after(scanGap, burstMsg{b.number})
+	return a.after(scanGap, burstMsg{number: b.number})
 }
 
 // gather gives a key to the field that has the focus. Elsewhere text waits for what follows it: it may be a scan.
@@ -116,8 +120,11 @@ func (a *App) gathered() string {
 
 // burstOver takes gathered text for what it is once nothing follows.
 func (a *App) burstOver(m burstMsg) tea.Cmd {
-	if m.number != a.burst.number {
+	switch {
+	case m.number != a.burst.number:
 		return nil
+	case !m.second:
+		return a.after(0, burstMsg{m.number, true})
 	}
 	a.burst.alive, a.burst.shut = false, false
 	return a.understand()

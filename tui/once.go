@@ -119,13 +119,17 @@ func digits(text string) bool {
 func pieces(text string, width int) []string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {
-		for widget.Width(line) > width {
-			cut := strings.LastIndex(line[:width+1], " ")
-			if cut <= 0 {
-				cut = width
+		line = widget.Clean(line)
+		for width > 0 && widget.Width(line) > width {
+			first := widget.Head(line, width)
+			if first == "" {
+				return append(out, widget.Cut(line, width)) // not even one of its characters has room
 			}
-			out = append(out, line[:cut])
-			line = strings.TrimPrefix(line[cut:], " ")
+			if space := strings.LastIndex(first, " "); space > 0 && line[len(first)] != ' ' {
+				first = line[:space]
+			}
+			out = append(out, first)
+			line = strings.TrimPrefix(line[len(first):], " ")
 		}
 		out = append(out, line)
 	}

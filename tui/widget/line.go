@@ -116,6 +116,9 @@ func Cut(s string, width int) string {
 	return head(s, width-1) + Ellipsis
 }
 
+// Head is as much of a text as fits into a width.
+func Head(s string, width int) string { return head(Clean(s), width) }
+
 // head is as much of a safe text as fits into a width.
 func head(s string, width int) string {
 	if plainASCII(s) {
