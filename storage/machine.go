@@ -119,7 +119,7 @@ func (s *Store) Board(ctx context.Context, scope mes.Scope, line mes.ID) ([]mes.
 			), newest AS (
 				SELECT (SELECT json_array(at_ms, level, text) FROM alarm WHERE machine = e.id AND "key" = condition.k ORDER BY at_ms DESC, nanos DESC, ord DESC LIMIT 1) AS a FROM condition
 			) SELECT a->>2 FROM newest WHERE a->>1 IN ('warning', 'fault') ORDER BY a->>0 DESC LIMIT 1)
-		FROM equipment e`).and("e.level = 'work_unit'").within(scope, place{site: "e.site", line: "e.line"}).match("e.line", string(line))
+		FROM equipment e`).and("e.level = 'work_unit'").within(scope, place{site: "e.site", line: "e.line", machine: "e.id"}).match("e.line", string(line))
 	var tiles []mes.MachineTile
 	var bad error
 	err := s.each(ctx, q.end("ORDER BY e.line, e.id"), "read the board", func(v scanned) {

@@ -109,7 +109,7 @@ func (s *Store) Queue(ctx context.Context, f mes.QueueFilter) ([]mes.QueueItem, 
 	q := newQuery(`SELECT o.id, w.id FROM operation o JOIN work_order w ON w.id = o."order"`).
 		and("o.state IN ('ready', 'running', 'paused', 'held')").
 		and("w.state IN ('released', 'in_progress', 'paused', 'held')").
-		within(f.Scope, place{"o.site", "o.line", "o.family", "o.code"})
+		within(f.Scope, place{site: "o.site", line: "o.line", family: "o.family", operation: "o.code"})
 	switch {
 	case f.Line != "" && len(f.Classes) > 0:
 		classes, args := classList(f.Classes)

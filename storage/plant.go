@@ -18,7 +18,7 @@ func (s *Store) EquipmentList(ctx context.Context, scope mes.Scope) ([]mes.Equip
 		UNION ALL
 		SELECT e.id, path.at || '/' || e.id FROM equipment e JOIN path ON e.parent = path.id
 	) SELECT ` + equipmentColumns + ` FROM equipment JOIN path USING (id)`)
-	q.within(scope, place{site: "site", line: "line"})
+	q.within(scope, place{site: "site", line: "line", machine: "iif(level = 'work_unit', equipment.id, '')"})
 	return all[mes.Equipment](ctx, s, local, q.end("ORDER BY path.at"))
 }
 

@@ -148,7 +148,7 @@ func (q *query) stmt() stmt {
 }
 
 // place names the columns that say where a row is; "" for what its kind does not have.
-type place struct{ site, line, family, operation string }
+type place struct{ site, line, family, operation, machine string }
 
 // within keeps what a scope does not cover out of the result, as [mes.Grant.Covers] does: an empty field of the grant
 // covers everything, and an empty field of the row is not compared.
@@ -156,13 +156,13 @@ func (q *query) within(scope mes.Scope, p place) *query {
 	if scope.Everywhere() {
 		return q
 	}
-	grants := make([][4]string, len(scope))
+	grants := make([][5]string, len(scope))
 	for i, g := range scope {
-		grants[i] = [4]string{string(g.Site), string(g.Line), g.Family, g.Operation}
+		grants[i] = [5]string{string(g.Site), string(g.Line), g.Family, g.Operation, string(g.Machine)}
 	}
 	list, _ := json.Marshal(grants) // strings always have a JSON form
 	condition := "EXISTS (SELECT 1 FROM json_each(?) g WHERE true"
-	for i, column := range []string{p.site, p.line, p.family, p.operation} {
+	for i, column := range []string{p.site, p.line, p.family, p.operation, p.machine} {
 		if column != "" {
 			at := "g.value->>" + string(rune('0'+i))
 			condition += " AND (" + at + " = '' OR " + column + " = '' OR " + column + " = " + at + ")"

@@ -276,7 +276,8 @@ func TestRows_comeBackAsTheyWere(t *testing.T) {
 			c.Receipt.Result, _ = json.Marshal(map[string]string{"said": put.Name + put.Language})
 			c.Entry.Message = put.Name
 			var err error
-			if c.Entry.Detail, err = json.Marshal(mes.Detail{Result: c.Receipt.Result, Rows: []mes.RowImage{{Kind: mes.KindPerson, Key: id, After: mustJSON(t, put)}}}); err != nil {
+			given := json.RawMessage(`{"id":"` + string(id) + `"}`)
+			if c.Entry.Detail, err = json.Marshal(mes.Detail{Given: given, Result: c.Receipt.Result, Rows: []mes.RowImage{{Kind: mes.KindPerson, Key: id, After: mustJSON(t, put)}}}); err != nil {
 				t.Fatal(err)
 			}
 			mustCommit(t, s, c)

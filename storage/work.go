@@ -6,7 +6,7 @@ import (
 	"gemba/mes"
 )
 
-var workPlace = place{"site", "line", "family", "code"}
+var workPlace = place{site: "site", line: "line", family: "family", operation: "code"}
 
 // Session gives a job session by its id.
 func (s *Store) Session(ctx context.Context, f mes.Freshness, id mes.ID) (*mes.Session, error) {
