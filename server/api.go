@@ -65,7 +65,7 @@ func newAPIDoor(ctx context.Context, o Options, refusals *refusals, sessions fun
 	d.server = &http.Server{
 		Handler: d, TLSConfig: o.TLS.Clone(), ReadHeaderTimeout: httpHeaderTime, ReadTimeout: httpReadTime, WriteTimeout: httpWriteTime,
 		IdleTimeout: httpIdleTime, MaxHeaderBytes: o.Limits.HeaderBytes, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: http2Streams},
-		ErrorLog: log.New(httpLog{o.Log}, "", 0), ConnContext: withCaller,
+		ErrorLog: log.New(httpLog{o.Log}, "", 0), ConnContext: withCaller, DisableGeneralOptionsHandler: true,
 	}
 	d.server.RegisterOnShutdown(d.stop)
 	d.server.RegisterOnShutdown(d.callers.dismiss)
@@ -123,7 +123,7 @@ func (d *apiDoor) admit(r *http.Request, c *call) error {
 	if ok, _ := d.rate.take(key.ID); !ok {
 		return mes.Faultf(mes.Busy, "more than %d requests a second came with this key; send fewer, or larger batches", d.limits.KeyRate)
 	}
-	if r.URL.Path != path.Clean(r.URL.Path) {
+	if r.URL.Path != path.Clean(r.URL.Path) || !strings.HasPrefix(r.URL.Path, "/") {
 		return errNoRoute
 	}
 	return nil

@@ -82,6 +82,7 @@ func TestAddressesTellNothing(t *testing.T) {
 		ask(method, "/v1/orders")
 		ask(method, "/v1/nothing")
 	}
+	ask("OPTIONS", "*")
 	ask("POST", "/v1/me")
 	ask("GET", "/v1/ingest")
 }
