@@ -28,9 +28,10 @@ func newAdminResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset BADGE --reason TEXT [--data DIR]",
 		Short: "Give an administrator a new way in",
-		Long: `For when no administrator can sign in any more. Enables the person, lifts every lock, takes away the one-time code
-generator, and prints a password that works once, for 15 minutes, and must be replaced at the first sign-in. Stop gemba
-first, and start it again afterwards. It needs the data folder, and leaves entries in the ledger that say who ran it.`,
+		Long: `For when no administrator can sign in any more. Enables the person, lifts every lock, takes away the one-time
+codes, and prints a password that works once, for 15 minutes, and must be replaced at the first sign-in. Stop
+gemba first, and start it again afterwards. It needs the data folder, and leaves entries in the ledger that say
+who ran it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if reason == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gemba/mes"
-	safe "gemba/mes/plain"
+	plaintext "gemba/mes/plain"
 	"gemba/storage"
 )
 
@@ -33,9 +34,9 @@ func newTraceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace [--data DIR]",
 		Short: "Search the API calls of this node",
-		Long: `Shows API calls that this node has answered or refused, newest first: when, status, how long it took, how many bytes came
-and went, route, whose key, from where, and why it was refused. It only reads, and may run beside a server. Over the API
-and SSH the same is "trace list".`,
+		Long: `Shows API calls that this node has answered or refused, newest first: when, status, how long it took, how
+many bytes came and went, route, whose key, from where, and why it was refused. It only reads, and may run
+beside a server. Over the API and SSH the same is "trace list".`,
 		Example: `  gemba trace --status 4xx --since 24h
   gemba trace --principal TURN-1 --follow
   gemba trace --id 7f3a09c2d1e8b456`,
@@ -76,8 +77,8 @@ and SSH the same is "trace list".`,
 	f.StringVar(&o.route, "route", "", `only calls of this route, like "POST /v1/ingest"`)
 	f.StringVar(&o.status, "status", "", "only answers with this status, like 401 or 4xx")
 	f.StringVar(&o.source, "source", "", "only calls from this network address")
-	f.StringVar(&o.since, "since", "", "only calls from this time on: RFC 3339, or how long ago, like 24h or 7d")
-	f.StringVar(&o.until, "until", "", "only calls before this time")
+	f.StringVar(&o.since, "since", "", "only calls from then on: 90m, 24h, 7d, 2026-11-23 or 2026-11-23T06:00:00Z")
+	f.StringVar(&o.until, "until", "", "only calls before then, said in the same ways")
 	f.IntVar(&o.limit, "limit", 100, "at most so many")
 	f.BoolVarP(&o.follow, "follow", "f", false, "show the newest, oldest first, and then go on as calls come")
 	f.BoolVar(&o.json, "json", false, "one JSON document a line")
@@ -90,14 +91,14 @@ func (o *traceOptions) filter(now time.Time) (mes.TraceFilter, error) {
 	if f.Status, err = statusFilter(o.status); err != nil {
 		return f, err
 	}
-	if f.From, err = moment("since", o.since, now); err != nil {
+	if f.From, err = momentOf("since", o.since, now); err != nil {
 		return f, err
 	}
-	if f.To, err = moment("until", o.until, now); err != nil {
+	if f.To, err = momentOf("until", o.until, now); err != nil {
 		return f, err
 	}
 	if o.limit < 1 || o.limit > 1_000_000 || o.follow && o.limit > 1000 {
-		return f, fmt.Errorf("--limit goes from 1 to 1000000, with --follow to 1000")
+		return f, errors.New("--limit goes from 1 to 1000000, with --follow to 1000")
 	}
 	return f, nil
 }
@@ -116,22 +117,6 @@ func statusFilter(text string) (int, error) {
 		return 0, fmt.Errorf("--status is like 401 or 4xx, not %q", text)
 	}
 	return n, nil
-}
-
-// moment reads a time, or how long ago it was. Nothing is the zero time.
-func moment(option, text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	var ago days
-	if ago.Set(text) == nil {
-		return now.Add(-time.Duration(ago)), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("--%s is a time like 2026-11-23T06:00:00Z, or how long ago, like 24h or 7d; not %q", option, text)
-	}
-	return t, nil
 }
 
 // showCalls writes calls, one a line. What callers sent is shown so that it does nothing to the terminal.
@@ -153,7 +138,7 @@ func showCalls(out io.Writer, calls []mes.Call, asJSON bool) error {
 			who = "-"
 		}
 		line := fmt.Sprintf("%s  %3d %8.1f ms %8d in %8d out  %-34s %-22s %-15s %s  %s", c.At.Local().Format("2006-01-02 15:04:05.000"), c.Status,
-			c.MS, c.In, c.Out, safe.Text(c.Route), safe.Text(who), safe.Text(c.Source), safe.Text(c.ID), safe.Text(c.Reason))
+			c.MS, c.In, c.Out, plaintext.Text(c.Route), plaintext.Text(who), plaintext.Text(c.Source), plaintext.Text(c.ID), plaintext.Text(c.Reason))
 		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " ")); err != nil {
 			return err
 		}
