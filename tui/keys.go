@@ -156,7 +156,7 @@ func (k *accessKey) title(a *App) string {
 func (k *accessKeys) Draw(r area) Frame {
 	a := k.a
 	look := func(key *accessKey) look { return lookOf(keyLooks, key.standing(a.now)) }
-	return k.draw(r, a.say("keys.none"), func(r area) widget.Table {
+	return k.draw(r, a.say("keys.none"), func(r area, rows []*accessKey) widget.Table {
 		t := widget.Table{Columns: []widget.Column{
 			{Title: a.say("col.sort"), Width: 4}, {Title: a.say("col.state"), Width: 9}, {Title: a.say("col.whose"), Width: 22},
 			{Title: a.say("col.name"), Width: 12, Flex: true}, {Title: a.say("col.until"), Width: 10},
@@ -164,7 +164,7 @@ func (k *accessKeys) Draw(r area) Frame {
 		if r.width < 80 {
 			t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: shortState}, {Title: t.Columns[2].Title, Width: 12, Flex: true}}
 		}
-		for _, key := range k.shown {
+		for _, key := range rows {
 			name := key.name
 			if name == "" {
 				name = string(key.id)

@@ -148,7 +148,7 @@ func (p *people) known(badge string) bool {
 func (p *people) Draw(r area) Frame {
 	a := p.a
 	look := func(row *personRow) look { return lookOf(personLooks, standing(&row.Person, a.now.Before(row.locked))) }
-	return p.draw(r, a.say("people.none"), func(r area) widget.Table {
+	return p.draw(r, a.say("people.none"), func(r area, rows []*personRow) widget.Table {
 		t := widget.Table{Columns: []widget.Column{
 			{Title: a.say("col.badge"), Width: 10}, {Title: a.say("col.state"), Width: 10}, {Title: a.say("col.name"), Width: 20},
 			{Title: a.say("col.roles"), Width: 12, Flex: true},
@@ -156,7 +156,7 @@ func (p *people) Draw(r area) Frame {
 		if r.width < 80 {
 			t.Columns = []widget.Column{{Title: a.say("col.badge"), Width: 8}, {Title: a.say("col.state"), Width: shortState}, {Title: a.say("col.name"), Width: 12, Flex: true}}
 		}
-		for _, row := range p.shown {
+		for _, row := range rows {
 			cells := []widget.Span{{Text: string(row.Badge), Tone: widget.Strong}, a.state(look(row)), {Text: row.Name},
 				{Text: strings.Join(roles(row.Grants), ", "), Tone: widget.Dim}}
 			if r.width < 80 {

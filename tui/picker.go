@@ -42,9 +42,9 @@ func (p *picker) take() tea.Cmd {
 }
 
 func (p *picker) Draw(r area) Frame {
-	return p.draw(r, p.a.say("pick.none"), func(area) widget.Table {
+	return p.draw(r, p.a.say("pick.none"), func(_ area, rows []*widget.Option) widget.Table {
 		t := widget.Table{Columns: []widget.Column{{Title: p.a.say("col.code"), Width: 16}, {Title: p.a.say("col.name"), Width: 12, Flex: true}}}
-		for _, o := range p.shown {
+		for _, o := range rows {
 			t.Rows = append(t.Rows, []widget.Span{{Text: o.Value, Tone: widget.Strong}, {Text: o.Label, Tone: widget.Dim}})
 		}
 		return t

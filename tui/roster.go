@@ -63,8 +63,8 @@ func (l *roster[T]) Load() tea.Cmd {
 	})
 }
 
-// sift shows what the search and the sieve leave, with the cursor on what it was on.
-func (l *roster[T]) sift() {
+// sift shows what the search and the sieve leave, with the cursor on what it was on. It tells whether that is still there.
+func (l *roster[T]) sift() (still bool) {
 	var on mes.ID
 	if s := l.selected(); s != nil {
 		on = l.id(s)
@@ -78,13 +78,21 @@ func (l *roster[T]) sift() {
 		}
 		if containsAll(strings.ToLower(l.words(row)), wanted) {
 			if l.id(row) == on {
-				l.list.Cursor = len(l.shown)
+				l.list.Cursor, still = len(l.shown), true
 			}
 			l.shown = append(l.shown, row)
 		}
 	}
 	l.list.Len = len(l.shown)
 	l.list.Move(0)
+	return still
+}
+
+// find sifts for something else than before: the first row that is found is acted on, unless the last one is among them.
+func (l *roster[T]) find() {
+	if !l.sift() {
+		l.list.Cursor = 0
+	}
 }
 
 func containsAll(text string, words []string) bool {
@@ -112,7 +120,11 @@ func (l *roster[T]) through() []Action {
 	list := append(a.moves(&l.list), on("/", a.say("key.search"), func() tea.Cmd { l.typing = true; return nil }))
 	if n := len(l.sieves); n > 1 {
 		turn := func(by int) func() tea.Cmd {
-			return func() tea.Cmd { l.sieve = (l.sieve + by) % n; l.sift(); return nil }
+			return func() tea.Cmd {
+				l.sieve = (l.sieve + by) % n
+				l.find()
+				return nil
+			}
 		}
 		list = append(list, on("f", a.say("key.filter"), turn(1)), quietly("F", a.say("key.filter_back"), turn(n-1)))
 	}
@@ -147,7 +159,7 @@ func (l *roster[T]) Edit(key string) (tea.Cmd, bool) {
 }
 
 func (l *roster[T]) outcome(out widget.Outcome) tea.Cmd {
-	l.sift()
+	l.find()
 	switch out {
 	case widget.Send:
 		l.typing = false
@@ -158,7 +170,7 @@ func (l *roster[T]) outcome(out widget.Outcome) tea.Cmd {
 }
 
 // draw puts rows below the search: a table, or on a narrow window two lines for each row. none says that there are none.
-func (l *roster[T]) draw(r area, none string, table func(area) widget.Table, narrow func(*T) [2][]widget.Span) Frame {
+func (l *roster[T]) draw(r area, none string, table func(r area, rows []*T) widget.Table, narrow func(*T) [2][]widget.Span) Frame {
 	a := l.a
 	var notes []string
 	if len(l.sieves) > 1 {
@@ -190,8 +202,12 @@ func (l *roster[T]) draw(r area, none string, table func(area) widget.Table, nar
 				widget.Line{Lit: lit, Spans: append([]widget.Span{{Text: "  "}}, two[1]...)})
 		}
 	default:
-		t := table(r)
-		f.Lines = append(f.Lines, tableLines(&t, &l.list, r.width, r.height)...)
+		from, to := l.list.Window(r.height - 1)
+		t := table(r, l.shown[from:to]) // of thousands only what is seen is laid out
+		f.Lines = append(f.Lines, t.Head(r.width))
+		for i := range t.Rows {
+			f.Lines = append(f.Lines, t.Line(i, r.width, from+i == l.list.Cursor))
+		}
 	}
 	return f
 }

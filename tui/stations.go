@@ -173,7 +173,7 @@ func (s *stations) Draw(r area) Frame {
 		}
 		return string(st.Line)
 	}
-	return s.draw(r, a.say("stations.none"), func(r area) widget.Table {
+	return s.draw(r, a.say("stations.none"), func(r area, rows []*mes.Station) widget.Table {
 		t := widget.Table{Columns: []widget.Column{
 			{Title: a.say("col.station"), Width: 12}, {Title: a.say("col.state"), Width: 10}, {Title: a.say("col.line_machine"), Width: 17},
 			{Title: a.say("col.name"), Width: 10, Flex: true}, {Title: a.say("col.networks"), Width: 15},
@@ -181,7 +181,7 @@ func (s *stations) Draw(r area) Frame {
 		if r.width < 80 {
 			t.Columns = []widget.Column{t.Columns[0], {Title: t.Columns[1].Title, Width: shortState}, {Title: t.Columns[2].Title, Width: 10, Flex: true}}
 		}
-		for _, st := range s.shown {
+		for _, st := range rows {
 			networks := strings.Join(st.Networks, ", ")
 			if networks == "" {
 				networks = a.say("network.any")
