@@ -68,18 +68,19 @@ func (d *Desk) Reset(ctx context.Context, actor mes.Actor, person mes.ID, kind, 
 		return "", err
 	}
 	c := &mes.ResetSecret{Person: person, Kind: kind, Reason: reason}
-	p, err := d.person(ctx, person)
+	if !managesAccess(actor) || kind != mes.Password && kind != mes.PIN {
+		_, err := d.app.Do(ctx, actor, "", c) // to be refused there, and noted
+		return "", err
+	}
+	p, err := d.records.Person(ctx, mes.Local, person)
+	if mes.ErrorCode(err) == mes.NotFound {
+		p, err = &mes.Person{}, nil // is refused there too
+	}
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case p == nil || kind != mes.Password && kind != mes.PIN || !managesAccess(actor):
-		_, err := d.app.Do(ctx, actor, "", c) // to be refused there, and noted
-		return "", err
-	case kind == mes.PIN:
+	if secret = keys.NewPassphrase(); kind == mes.PIN {
 		secret = keys.NewPIN(string(p.Badge))
-	default:
-		secret = keys.NewPassphrase()
 	}
 	if c.Hash, err = d.hash(ctx, secret, classOf(p, kind)); err != nil {
 		return "", err
@@ -88,15 +89,6 @@ func (d *Desk) Reset(ctx context.Context, actor mes.Actor, person mes.ID, kind, 
 		return "", err
 	}
 	return secret, nil
-}
-
-// person gives a person by badge or id, nil if there is none.
-func (d *Desk) person(ctx context.Context, ref mes.ID) (*mes.Person, error) {
-	p, err := d.records.Person(ctx, mes.Local, ref)
-	if mes.ErrorCode(err) == mes.NotFound {
-		return nil, nil
-	}
-	return p, err
 }
 
 // managesAccess tells whether an actor may give rights anywhere. Hashes are computed for nobody else.
