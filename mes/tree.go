@@ -3,7 +3,9 @@ package mes
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,7 +25,10 @@ type Checkpoint struct {
 	Root   string    `json:"root"` // base64
 	Hash   string    `json:"hash"` // of entry N
 	At     time.Time `json:"at"`
-	Note   string    `json:"note"` // Text, signed: a note as golang.org/x/mod/sumdb/note defines it
+	// Rows is how many machine rows of each kind the writer had surely put in by then. There may be more: those of a batch
+	// whose answer got lost are not counted.
+	Rows map[Kind]int64 `json:"rows,omitempty"`
+	Note string         `json:"note"` // Text, signed: a note as golang.org/x/mod/sumdb/note defines it
 }
 
 // Origin names the tree of a writer in its notes. It has neither spaces nor plus signs, as the form of notes demands.
@@ -34,7 +39,11 @@ func Origin(writer string) string {
 // Text is what is signed of a checkpoint: origin, size and root, as programs that know transparency logs read them, and
 // then what is our own.
 func (c *Checkpoint) Text() string {
-	return fmt.Sprintf("%s\n%d\n%s\nhash %s\nat %s\n", Origin(c.Writer), c.N, c.Root, c.Hash, c.At.UTC().Format(time.RFC3339Nano))
+	text := fmt.Sprintf("%s\n%d\n%s\nhash %s\nat %s\n", Origin(c.Writer), c.N, c.Root, c.Hash, c.At.UTC().Format(time.RFC3339Nano))
+	for _, kind := range slices.Sorted(maps.Keys(c.Rows)) {
+		text += fmt.Sprintf("rows %q %d\n", string(kind), c.Rows[kind])
+	}
+	return text
 }
 
 // Anchor is the change by which a node takes the checkpoint of another writer into its own chain. The same node takes

@@ -2,14 +2,15 @@ package mes
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestCheckpoint_text(t *testing.T) {
-	c := Checkpoint{Writer: "node 1+2\nx", N: 3, Root: "cm9vdA==", Hash: "ab12", At: time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC)}
-	want := "gemba/node%201%2B2%0Ax\n3\ncm9vdA==\nhash ab12\nat 2026-11-23T12:00:00.005Z\n"
+	c := Checkpoint{Writer: "node 1+2\nx", N: 3, Root: "cm9vdA==", Hash: "ab12", At: time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC), Rows: map[Kind]int64{KindSample: 12, KindAlarm: 3}}
+	want := "gemba/node%201%2B2%0Ax\n3\ncm9vdA==\nhash ab12\nat 2026-11-23T12:00:00.005Z\nrows \"alarm\" 3\nrows \"sample\" 12\n"
 	if c.Text() != want {
 		t.Errorf("%q", c.Text())
 	}
@@ -17,13 +18,13 @@ func TestCheckpoint_text(t *testing.T) {
 
 func TestAnchor_isReadBack(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	c := Checkpoint{Writer: "node1", N: 3, Root: "r", Hash: "h", At: at, Note: "n\n"}
+	c := Checkpoint{Writer: "node1", N: 3, Root: "r", Hash: "h", At: at, Rows: map[Kind]int64{KindSample: 1}, Note: "n\n"}
 	change, err := Anchor("node2", at, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, ok, err := change.Entry.Anchored()
-	if err != nil || !ok || got != c {
+	if err != nil || !ok || !reflect.DeepEqual(got, c) {
 		t.Errorf("%+v, %v, %v", got, ok, err)
 	}
 	if change.Entry.Kind != BySystem || change.Entry.Subject != "ledger/node1" || change.Receipt.By != change.Entry.Actor {

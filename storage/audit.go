@@ -16,7 +16,8 @@ const maxUncovered = 2 * signEntries
 type strand struct {
 	chain  mes.Chain
 	tree   edge
-	stated int64 // entry of the last checkpoint that was right
+	stated int64              // entry of the last checkpoint that was right
+	rows   map[mes.Kind]int64 // machine rows that it speaks of
 }
 
 // entry takes the next entry in.
@@ -43,7 +44,7 @@ func (s *strand) checkpoint(c *mes.Checkpoint, verify func(writer, name, text, n
 			return &Finding{c.Writer, c.N, "the signature of its checkpoint is wrong: " + err.Error()}
 		}
 	}
-	s.stated = c.N
+	s.stated, s.rows = c.N, c.Rows
 	return nil
 }
 

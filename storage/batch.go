@@ -14,7 +14,13 @@ type batch struct {
 	after      tip
 	checkpoint *mes.Checkpoint // that it carries, if one is due
 	stmts      []stmt
-	counting   []*task // the task whose bulk rows statement i adds, nil for others
+	counting   []counted // whose bulk rows statement i adds
+}
+
+// counted says whose bulk rows of which kind a statement adds; task is nil for other statements.
+type counted struct {
+	task *task
+	kind mes.Kind
 }
 
 // A sheet is what the rows of a group are gathered on, by table. The committer uses one over and over, since a batch is
@@ -85,7 +91,7 @@ func (c *committer) compose(group []*task) (*batch, error) {
 	add(ledgerTable.insert, p.entries)
 	b.stmts = append(b.stmts, c.head(b.after.last, group[len(group)-1].entry.At))
 	if now := time.Now(); b.after.due(now, c.store.signTime) {
-		if b.checkpoint, err = c.store.checkpoint(&b.after.tree, b.after.last, now); err != nil {
+		if b.checkpoint, err = c.store.checkpoint(&b.after, now); err != nil {
 			return nil, err
 		}
 		b.stmts = append(b.stmts, checkpointStmt(b.checkpoint, &b.after.tree))
@@ -97,14 +103,14 @@ func (c *committer) compose(group []*task) (*batch, error) {
 		add(t.insert, p.insert[i])
 		add(t.update, p.update[i])
 	}
-	b.counting = make([]*task, len(b.stmts))
+	b.counting = make([]counted, len(b.stmts))
 	for _, t := range group {
 		for _, l := range t.bulk {
 			add(l.table.ignore, l.args)
-		}
-		for len(b.counting) < len(b.stmts) {
-			b.stmts[len(b.counting)].counted = true
-			b.counting = append(b.counting, t)
+			for len(b.counting) < len(b.stmts) {
+				b.stmts[len(b.counting)].counted = true
+				b.counting = append(b.counting, counted{t, mes.Kind(l.table.name)})
+			}
 		}
 	}
 	return b, nil

@@ -100,7 +100,7 @@ func (c *committer) state(now time.Time) {
 	if c.place(ctx) != nil {
 		return
 	}
-	made, err := c.store.checkpoint(&c.tip.tree, c.tip.last, now)
+	made, err := c.store.checkpoint(&c.tip, now)
 	if err == nil {
 		_, err = c.store.engine.exec(ctx, []stmt{checkpointStmt(made, &c.tip.tree)})
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -356,8 +357,9 @@ func (r *exportReader) end(end *exportEnd) error {
 		seen    sightings
 		matched *int64
 	}{{r.anchors, &r.result.Anchors}, {r.witnesses, &r.result.Witnessed}} {
-		for writer, seen := range part.seen.of() {
-			s := r.strands[writer]
+		by := part.seen.of()
+		for _, writer := range slices.Sorted(maps.Keys(by)) {
+			seen, s := by[writer], r.strands[writer]
 			if s == nil && r.header.Partial {
 				r.result.Notes = append(r.result.Notes, fmt.Sprintf("what was seen of %s is not compared: this export leaves it out", writer))
 				continue

@@ -47,7 +47,7 @@ func (s *Store) Follow(ctx context.Context, every time.Duration, publish func(to
 }
 
 // selectNewest finds the newest checkpoint of each writer.
-const selectNewest = "SELECT c.writer, c.n, c.root, c.hash, c.at_ms, c.note FROM ledger_head h JOIN ledger_checkpoint c ON c.writer = h.writer AND c.n = (SELECT max(n) FROM ledger_checkpoint x WHERE x.writer = h.writer)"
+const selectNewest = "SELECT c.writer, c.n, c.root, c.hash, c.at_ms, c.machine_rows, c.note FROM ledger_head h JOIN ledger_checkpoint c ON c.writer = h.writer AND c.n = (SELECT max(n) FROM ledger_checkpoint x WHERE x.writer = h.writer)"
 
 // A follower is a place in the ledger as the database took it.
 type follower struct {

@@ -107,14 +107,15 @@ func (c *committer) committed(b *batch, affected []int64) {
 	} else {
 		c.store.pulse.Store(&pulse{last: c.tip.last.n, signed: c.tip.signed, news: c.tip.news, at: c.tip.at})
 	}
-	for i, t := range b.counting {
-		if t == nil || t.receipt == nil {
+	for i, of := range b.counting {
+		if of.task == nil || of.task.receipt == nil {
 			continue
 		}
 		if affected == nil {
-			t.receipt.Inserted = int64(t.size)
+			of.task.receipt.Inserted = int64(of.task.size)
 		} else {
-			t.receipt.Inserted += affected[i]
+			of.task.receipt.Inserted += affected[i]
+			c.tip.rows[of.kind] += affected[i]
 		}
 	}
 	for _, t := range b.group {

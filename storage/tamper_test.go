@@ -127,6 +127,10 @@ func forge(t testing.TB, e engine, writer string, n int64, stated bool, edit fun
 		batch = append(batch, stmt{sql: "DELETE FROM ledger_checkpoint WHERE writer = ?", args: []any{writer}})
 	}
 	end := tip{last: genesis}
+	rows := map[int64]map[mes.Kind]int64{}
+	for i := range made {
+		rows[made[i].N] = made[i].Rows
+	}
 	for i := range entries {
 		one := &entries[i]
 		if one.N == n {
@@ -142,7 +146,8 @@ func forge(t testing.TB, e engine, writer string, n int64, stated bool, edit fun
 			batch = append(batch, stmt{sql: "DELETE FROM ledger WHERE writer = ? AND n = ?", args: []any{writer, one.N}}, stmt{sql: ledgerTable.insert.single, args: args})
 		}
 		if at := slices.IndexFunc(made, func(c mes.Checkpoint) bool { return c.N == one.N }); stated && at >= 0 {
-			c, err := s.checkpoint(&end.tree, end.last, made[at].At)
+			end.rows = rows[one.N]
+			c, err := s.checkpoint(&end, made[at].At)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -412,8 +417,8 @@ func TestCheckpoint_isAppendOnly(t *testing.T) {
 		"UPDATE ledger_checkpoint SET at_ms = 0",
 		"DELETE FROM ledger_checkpoint",
 		"INSERT OR REPLACE INTO ledger_checkpoint SELECT * FROM ledger_checkpoint WHERE n = (SELECT max(n) FROM ledger_checkpoint)",
-		"INSERT INTO ledger_checkpoint SELECT writer, n - 1, root, hash, at_ms, note, edge FROM ledger_checkpoint",
-		"INSERT INTO ledger_checkpoint SELECT 'x', 0, root, hash, at_ms, note, edge FROM ledger_checkpoint LIMIT 1",
+		"INSERT INTO ledger_checkpoint SELECT writer, n - 1, root, hash, at_ms, machine_rows, note, edge FROM ledger_checkpoint",
+		"INSERT INTO ledger_checkpoint SELECT 'x', 0, root, hash, at_ms, machine_rows, note, edge FROM ledger_checkpoint LIMIT 1",
 	} {
 		if err := tamper(t, p.path(), text); err == nil {
 			t.Errorf("the file let it pass: %s", text)
@@ -436,14 +441,16 @@ func TestVerify_findsForgedEvidence(t *testing.T) {
 		{"root", "UPDATE ledger_checkpoint SET root = (SELECT root FROM ledger_checkpoint ORDER BY n LIMIT 1)", whole.second, "root", false},
 		{"hash", fmt.Sprintf("UPDATE ledger_checkpoint SET hash = root WHERE n = %d", whole.second), whole.first + 1, "checkpoint", false},
 		{"time", "UPDATE ledger_checkpoint SET at_ms = at_ms + 1", whole.first, "signature", false},
+		{"machine rows", "UPDATE ledger_checkpoint SET machine_rows = NULL", whole.first, "signature", false},
 		{"note", "UPDATE ledger_checkpoint SET note = 'x'", whole.first, "signature", false},
 		{"removed", fmt.Sprintf("DELETE FROM ledger_checkpoint WHERE n = %d", whole.second), whole.second, "its checkpoint", true},
 		{"all removed", "DELETE FROM ledger_checkpoint", whole.first, "its checkpoint", true},
-		{"beyond the end", "INSERT INTO ledger_checkpoint SELECT writer, n + 1, root, hash, at_ms, note, edge FROM ledger_checkpoint ORDER BY n DESC LIMIT 1", whole.last + 1, "missing", false},
-		{"of another writer", "INSERT INTO ledger_checkpoint SELECT 'node2', n, root, hash, at_ms, note, edge FROM ledger_checkpoint ORDER BY n DESC LIMIT 1", 1, "missing", false},
+		{"beyond the end", "INSERT INTO ledger_checkpoint SELECT writer, n + 1, root, hash, at_ms, machine_rows, note, edge FROM ledger_checkpoint ORDER BY n DESC LIMIT 1", whole.last + 1, "missing", false},
+		{"of another writer", "INSERT INTO ledger_checkpoint SELECT 'node2', n, root, hash, at_ms, machine_rows, note, edge FROM ledger_checkpoint ORDER BY n DESC LIMIT 1", 1, "missing", false},
 		{"empty head", "INSERT INTO ledger_head VALUES ('node2', 0, '', 0, '', '')", 0, "no entries", false},
 		{"head below nothing", "INSERT INTO ledger_head VALUES ('node2', -3, '', 0, '', '')", -3, "no entries", false},
 		{"digest of a receipt", "UPDATE receipt SET digest = 'x' WHERE n = 3", 3, "digest", false},
+		{"machine rows removed", "DROP TRIGGER sample_no_delete; DELETE FROM sample", 0, "removed some", false},
 		{"machine rows put in", "INSERT INTO sample VALUES ('M1', 'load', 1, 0, 0, 2.5, '')", 0, "put some in", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

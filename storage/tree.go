@@ -3,8 +3,10 @@ package storage
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -21,9 +23,9 @@ const (
 )
 
 const (
-	checkpointColumns = "writer, n, root, hash, at_ms, note"
+	checkpointColumns = "writer, n, root, hash, at_ms, machine_rows, note"
 	selectCheckpoints = "SELECT " + checkpointColumns + " FROM ledger_checkpoint"
-	insertCheckpoint  = "INSERT INTO ledger_checkpoint(" + checkpointColumns + ", edge) VALUES (?, ?, ?, ?, ?, ?, ?)"
+	insertCheckpoint  = "INSERT INTO ledger_checkpoint(" + checkpointColumns + ", edge) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 	selectEdge        = "SELECT " + checkpointColumns + ", edge FROM ledger_checkpoint WHERE writer = ? ORDER BY n DESC LIMIT 1"
 	selectSince       = "SELECT n, prev_hash, hash, command FROM ledger WHERE writer = ? AND n > ? ORDER BY n LIMIT ?"
 )
@@ -93,8 +95,8 @@ func parseEdge(n int64, text string) (edge, error) {
 }
 
 // checkpoint states the tree as it is, signed if this node has a key.
-func (s *Store) checkpoint(e *edge, last link, at time.Time) (*mes.Checkpoint, error) {
-	c := &mes.Checkpoint{Writer: s.writer, N: last.n, Root: e.root().String(), Hash: last.hash, At: at.UTC().Truncate(time.Millisecond)}
+func (s *Store) checkpoint(t *tip, at time.Time) (*mes.Checkpoint, error) {
+	c := &mes.Checkpoint{Writer: s.writer, N: t.last.n, Root: t.tree.root().String(), Hash: t.last.hash, At: at.UTC().Truncate(time.Millisecond), Rows: maps.Clone(t.rows)}
 	c.Note = c.Text()
 	if s.signNote == nil {
 		return c, nil
@@ -108,13 +110,18 @@ func (s *Store) checkpoint(e *edge, last link, at time.Time) (*mes.Checkpoint, e
 
 // checkpointStmt keeps a checkpoint, with the edge of its tree.
 func checkpointStmt(c *mes.Checkpoint, e *edge) stmt {
-	return stmt{sql: insertCheckpoint, args: []any{c.Writer, c.N, c.Root, c.Hash, c.At.UnixMilli(), c.Note, e.text()}}
+	var rows any
+	if len(c.Rows) > 0 {
+		text, _ := json.Marshal(c.Rows) // texts and numbers always have a JSON form
+		rows = string(text)
+	}
+	return stmt{sql: insertCheckpoint, args: []any{c.Writer, c.N, c.Root, c.Hash, c.At.UnixMilli(), rows, c.Note, e.text()}}
 }
 
 // scanCheckpoint reads a row of checkpointColumns.
 func scanCheckpoint(values []any) (mes.Checkpoint, error) {
 	var c mes.Checkpoint
-	err := scanned(values).into(0, &c.Writer, &c.N, &c.Root, &c.Hash, &c.At, &c.Note)
+	err := scanned(values).into(0, &c.Writer, &c.N, &c.Root, &c.Hash, &c.At, &c.Rows, &c.Note)
 	return c, err
 }
 
@@ -132,10 +139,11 @@ func (s *Store) checkpoints(ctx context.Context, l level, q *query) ([]mes.Check
 // A tip is where a writer's chain and tree end.
 type tip struct {
 	last   link
-	tree   edge // over the entries up to last
-	news   bool // there were entries since the last checkpoint that are no anchors
-	signed int64
-	at     time.Time // when the last checkpoint was made
+	tree   edge               // over the entries up to last
+	news   bool               // there were entries since the last checkpoint that are no anchors
+	signed int64              // entry of the last checkpoint
+	at     time.Time          // when it was made
+	rows   map[mes.Kind]int64 // machine rows that were surely put in
 }
 
 // add takes an entry in. Anchors are no news: two idle nodes would go on about each other's anchors for ever.
@@ -181,7 +189,7 @@ func (s *Store) extend(ctx context.Context, writer string, t *tip) error {
 
 // findTip finds a writer's tip: from its newest checkpoint and the entries since.
 func (s *Store) findTip(ctx context.Context, writer string, now time.Time) (tip, error) {
-	t := tip{last: genesis, at: now}
+	t := tip{last: genesis, at: now, rows: map[mes.Kind]int64{}}
 	err := s.engine.query(ctx, fresh, stmt{sql: selectEdge, args: []any{writer}}, func(_ []string, values []any) error {
 		c, err := scanCheckpoint(values)
 		if err == nil {
@@ -194,6 +202,7 @@ func (s *Store) findTip(ctx context.Context, writer string, now time.Time) (tip,
 			return fmt.Errorf("the checkpoint of %s at entry %s: %w; find out with \"gemba ledger verify\" and restore a backup", writer, strconv.FormatInt(c.N, 10), err)
 		}
 		t.last, t.signed, t.at = link{c.N, c.Hash}, c.N, c.At
+		maps.Copy(t.rows, c.Rows)
 		return nil
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -53,7 +54,8 @@ func (f *Finding) String() string { return f.Error() }
 // its schema with the triggers; each writer's chain from its first entry to its signed head, and the trees that it stated
 // on the way; that nothing is missing of what other writers and the witnesses saw; that each command that was done has
 // its receipt and each receipt its entry; and that every record and row is as the last entry about it left it. Machine
-// rows that come in bulk are known to the ledger by number only: there must not be more of them than came.
+// rows that come in bulk are known to the ledger by number only: there must be as many as its writers
+// have stated that they put in, and not more than came.
 //
 // It only reads, and a server may go on committing meanwhile. The error is for what kept it from looking; what it found
 // is in the Verification.
@@ -412,10 +414,20 @@ func (v *verifier) receipts(ctx context.Context) error {
 // rows compares every record and row with its image.
 func (v *verifier) rows(ctx context.Context) error {
 	v.newer, v.bulk = map[imageKey]rowState{}, map[mes.Kind]int64{}
+	stated := map[mes.Kind]int64{}
+	for _, s := range v.strands {
+		for kind, n := range s.rows {
+			stated[kind] += n
+		}
+	}
 	for _, t := range tables {
 		if len(t.key) != 1 { // comes in bulk
 			err := v.store.engine.query(ctx, fresh, stmt{sql: "SELECT count(*) FROM " + t.name}, func(_ []string, values []any) error {
-				v.bulk[mes.Kind(t.name)] = scanned(values).whole(0)
+				kind, n := mes.Kind(t.name), scanned(values).whole(0)
+				if n < stated[kind] {
+					return &Finding{Reason: fmt.Sprintf("there are %d rows of %s, and %d were put in; somebody removed some", n, kind, stated[kind])}
+				}
+				v.bulk[kind] = n
 				return nil
 			})
 			if err != nil {
@@ -531,7 +543,9 @@ func (v *verifier) seen(ctx context.Context) error {
 		seen    sightings
 		matched *int64
 	}{{v.anchors, &v.result.Anchors}, {v.witnesses, &v.result.Witnessed}} {
-		for writer, seen := range part.seen.of() {
+		by := part.seen.of()
+		for _, writer := range slices.Sorted(maps.Keys(by)) {
+			seen := by[writer]
 			last := int64(0)
 			if s := v.strands[writer]; s != nil {
 				last = s.chain.N

@@ -114,6 +114,7 @@ CREATE TABLE ledger_checkpoint (
 	root TEXT NOT NULL,
 	hash TEXT NOT NULL,
 	at_ms INTEGER NOT NULL,
+	machine_rows TEXT,
 	note TEXT NOT NULL,
 	edge TEXT NOT NULL,
 	PRIMARY KEY (writer, n)
@@ -549,3 +550,44 @@ CREATE TABLE sample (
 	text TEXT NOT NULL,
 	PRIMARY KEY (machine, tag, at_ms, nanos, ord)
 ) STRICT, WITHOUT ROWID
+----
+-- What machines said is never changed. The ledger knows its rows by their number only, so the file guards what they say.
+CREATE TRIGGER counter_reading_no_update BEFORE UPDATE ON counter_reading
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER counter_reading_no_delete BEFORE DELETE ON counter_reading
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER machine_state_no_update BEFORE UPDATE ON machine_state
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER machine_state_no_delete BEFORE DELETE ON machine_state
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER alarm_no_update BEFORE UPDATE ON alarm
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER alarm_no_delete BEFORE DELETE ON alarm
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER sample_no_update BEFORE UPDATE ON sample
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
+----
+CREATE TRIGGER sample_no_delete BEFORE DELETE ON sample
+BEGIN
+	SELECT RAISE(ABORT, 'append-only');
+END
