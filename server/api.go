@@ -39,6 +39,7 @@ type apiDoor struct {
 	innocent map[string]map[string]bool // of a route: parameters that only look like secrets
 	sessions func() int                 // open SSH sessions
 	started  time.Time
+	away     func() int64 // connections that were turned away
 	changed  *Mailbox
 	ending   context.Context // ends when the server goes down
 	stop     context.CancelFunc

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gemba/keys"
 	"gemba/mes"
@@ -249,6 +250,34 @@ func TestOneAnswerToEveryWrongKey(t *testing.T) {
 	if a := p.call(p.clientFrom("127.0.0.8"), elsewhere.Reveal(), "GET", "/v1/me", ""); a.status != 200 {
 		t.Errorf("a key from its own address: %d %s", a.status, a.body)
 	}
+}
+
+// A key ends on its day, and a person's key with the person.
+func TestKeysEnd(t *testing.T) {
+	at := &clock{at: time.Now()}
+	p := newPlant(t, func(o *Options) { o.Now = at.now })
+	c := p.client()
+	expect := func(key keys.APIKey, status int, reason string) {
+		t.Helper()
+		a := p.call(c, key.Reveal(), "GET", "/v1/me", "")
+		if e := p.entries(1)[0]; a.status != status || status != 200 && (e.Command != "key.use" || e.Message != reason) {
+			t.Errorf("%d %s, the ledger says %s: %s", a.status, a.body, e.Command, e.Message)
+		}
+	}
+	day, err := keys.NewAPIKey(keys.ProgramKey)
+	p.must(err)
+	p.do(&mes.IssueKey{ID: mes.ID(day.ID), Kind: mes.ByProgram, Name: "test", Days: 1, Hash: mes.Secret(p.pepper.Digest(day))})
+	persons := p.apiKey(keys.PersonKey)
+	expect(day, 200, "")
+	expect(persons, 200, "")
+	at.move(23 * time.Hour)
+	expect(day, 200, "")
+	at.move(2 * time.Hour)
+	expect(day, 401, "expired API key")
+	expect(persons, 200, "")
+	p.do(&mes.DisablePerson{Person: "2001", Reason: "left the company"})
+	at.move(2 * keyAge)
+	expect(persons, 401, "API key of a disabled person")
 }
 
 // While one key takes the other's place, both are good, and stand for the same principal: what was done with one can be

@@ -4,13 +4,15 @@
 // # What comes in is hostile until proven otherwise
 //
 // Everything that a client can make grow has a bound before it is read or allocated: connections, handshakes, sessions,
-// windows, environment, pasted text, request bodies, headers, open streams. The bounds are in [Limits].
+// windows, environment, pasted text, request bodies, headers, open streams. The bounds are in [Limits]. Connections from
+// networks that are not let in end before a byte is sent; those that are slow on purpose give their places to others.
 //
 // # Who is asking
 //
 // An SSH identity is what the finished handshake proved: the key that signed, or the badge whose password was right.
 // A key that was merely offered counts for nothing. An API key is looked up in a cache that forgets within a second,
-// so that a revoked key is dead within a second.
+// so that a revoked key is dead within a second. Anywhere but in its header, a key is refused like every other secret,
+// and kept nowhere: not in the log, not in the ledger, not in the trace of calls.
 //
 // # Made from tables
 //

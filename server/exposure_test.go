@@ -104,6 +104,10 @@ func TestSourcesThatAreNotLetIn(t *testing.T) {
 	if a := p.call(p.clientFrom("127.0.1.9"), "", "GET", "/v1/me", ""); a.status != 401 {
 		t.Errorf("from a network that is let in: %d", a.status)
 	}
+	health := p.call(p.clientFrom("127.0.0.1"), p.apiKey(keys.ProgramKey).Reveal(), "GET", "/v1/health", "")
+	if health.json["turned_away"] != float64(4*times+2) || health.json["api_connections"] == float64(0) {
+		t.Errorf("the health: %s", health.body)
+	}
 	_, key := p.sshKey("1001", "")
 	client, err := p.dialFrom("127.0.0.1", key)
 	p.must(err)

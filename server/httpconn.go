@@ -44,6 +44,9 @@ func (c *callers) dismiss() {
 	}
 }
 
+// count tells how many connections are open.
+func (c *callers) count() int { return c.strangers.count() + c.guests.count() }
+
 // A callerListener makes callers of connections.
 type callerListener struct {
 	net.Listener

@@ -92,6 +92,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("open the API door at %s: %w", o.APIAddr, err)
 	}
 	s.porter = newPorter(o)
+	s.api.away = s.porter.count.Load
 	s.access = o.Feed.Subscribe()
 	go s.ssh.watch(s.access)
 	go func() { s.report("SSH", s.ssh.server.Serve(watchedListener{s.sshNet, s.porter, "SSH"})) }()

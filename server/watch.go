@@ -18,6 +18,8 @@ type Health struct {
 	Sessions int         `json:"ssh_sessions" doc:"open SSH sessions"`
 	Streams  int         `json:"streams" doc:"open event streams"`
 	Batches  int         `json:"batches" doc:"ingest batches being worked on"`
+	Callers  int         `json:"api_connections" doc:"open API connections, those without a key included"`
+	Away     int64       `json:"turned_away" doc:"connections closed since the doors opened because they came from a network that is not let in"`
 	Readers  int         `json:"feed_subscribers" doc:"open mailboxes of the live feed"`
 	Memory   uint64      `json:"heap_bytes" doc:"memory in use, without what can be freed"`
 	Routines int         `json:"goroutines" doc:"goroutines"`
@@ -39,7 +41,7 @@ func (d *apiDoor) look(ctx context.Context) Health {
 	runtime.ReadMemStats(&memory)
 	h := Health{
 		Status: "ok", UptimeS: int64(d.options.Now().Sub(d.started).Seconds()), Sessions: d.sessions(), Streams: d.streams.count(),
-		Batches: d.batches.count(), Readers: d.options.Feed.subscribers(), Memory: memory.HeapAlloc, Routines: runtime.NumGoroutine(),
+		Batches: d.batches.count(), Callers: d.callers.count(), Away: d.away(), Readers: d.options.Feed.subscribers(), Memory: memory.HeapAlloc, Routines: runtime.NumGoroutine(),
 		Store: StoreHealth{Reachable: err == nil || mes.ErrorCode(err) == mes.NotFound, MS: float64(took.Microseconds()) / 1000},
 	}
 	if !h.Store.Reachable {
