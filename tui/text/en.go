@@ -197,7 +197,7 @@ var English = Catalogue{
 	"enrol.how_text":    "Type this key into an authenticator app. Then type the code that the app shows.",
 	"once.only":         "Shown this once. Enter hides it for good.", "once.type": "At the station type:",
 	"once.reset": "One-time %s of %s, badge %s:", "once.reset_next": "Good for %d minutes. It has to be replaced at the first sign-in.",
-	"once.key": "API key of %s %s, for %s:", "once.key_next": "Send it in the header: Authorization: Bearer. Good for %d days.",
+	"once.key": "API key of %s %s, for %s:", "once.key_next": "Send it as Authorization: Bearer KEY. Good for %d days.",
 	"once.station": "One-time code of station %s, %s:", "once.station_next": "Good for %d minutes. No key there yet? ssh-keygen -t ed25519",
 
 	"say.badge_known": "Badge %s is somebody's already. Open them in the list instead.", "say.added": "%s has an account now. Open it to reset the password or PIN.",
