@@ -42,7 +42,8 @@ import (
 //	sql TEXT                    runs sqlite3 on the embedded store
 //	terminal WHO ROWSxCOLS      opens a terminal and connects from it, with WHO's key, or without any when WHO is
 //	                            password:BADGE; type, expect, lacks, picture then act on it
-//	type KEYS…                  tmux key names and texts; pin:BADGE is that person's PIN, code:SECRET a one-time code
+//	type KEYS…                  tmux key names and texts; pin:BADGE is that person's PIN, code:SECRET a one-time
+//	                            code; what stands behind slow: is typed as people do, not in one go as scanners do
 //	expect TEXT                 waits until the terminal shows it
 //	lacks TEXT                  fails when the terminal shows it
 //	picture FILE                writes what the terminal shows
@@ -439,9 +440,15 @@ func typeVerb(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(err)
 			word = code
 		}
-		_, err := p.tmux("send-keys", word)
-		ts.Check(err)
-		time.Sleep(80 * time.Millisecond) // slower than a scanner, or it would be taken for one
+		words := []string{word}
+		if text, ok := strings.CutPrefix(word, "slow:"); ok {
+			words = strings.Split(text, "")
+		}
+		for _, word := range words {
+			_, err := p.tmux("send-keys", word)
+			ts.Check(err)
+			time.Sleep(80 * time.Millisecond) // slower than a scanner, or it would be taken for one
+		}
 	}
 }
 

@@ -155,6 +155,9 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		}
 	}()
 	hasher := keys.NewHasher(n.pepper)
+	if err := n.checkPepper(ctx, hasher); err != nil {
+		return err
+	}
 	authority, err := keys.LoadAuthority(filepath.Join(n.data, "tls"), o.names, time.Now())
 	if err != nil {
 		return err
