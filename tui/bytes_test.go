@@ -64,6 +64,7 @@ func TestBytes(t *testing.T) {
 			continue
 		}
 		t.Run(scene.name, func(t *testing.T) {
+			t.Parallel()
 			f := newFloor(t)
 			furnish(f)
 			for name, flood := range floods() {

@@ -179,8 +179,8 @@ func TestLogs_areFiltered(t *testing.T) {
 	d.press("esc").press("/", "tab").write("1002").press("enter").sees("1002").misses("1001")
 	d.press("esc", "/", "tab").write("machine LATHE-1").press("enter").misses("job ")
 	d.press("esc", "/", "tab", "tab").write("order hold").press("enter").sees("order hold").misses("job ")
-	d.press("esc", "/", "tab", "tab", "tab").write("07:00").press("enter").sees("Nothing is there")
-	d.press("esc", "/", "tab", "tab", "tab", "tab").write("2026-11-23 05:00").press("enter").sees("Nothing is there")
+	d.press("esc", "/", "tab", "tab", "tab").write("07:00").press("enter").sees("Nothing is left")
+	d.press("esc", "/", "tab", "tab", "tab", "tab").write("2026-11-23 05:00").press("enter").sees("Nothing is left")
 	d.press("esc", "/", "tab", "tab", "tab").write("soon").press("enter").sees("Write a time like", "Filter").press("esc", "esc")
 	d.press("p").sees("/id-").press("s").sees("work_order/").press("c").sees("/job").press("esc").misses("/id-").press("esc").sees("Orders")
 }
@@ -203,7 +203,7 @@ func TestTrace_isFiltered(t *testing.T) {
 	f := newFloor(t)
 	f.evidenceCalls(250)
 	d := f.drive(f.session("", "7100", 80, 24)).goes("trace").sees("page 1+").press("end", "pgdown").sees("page 2+")
-	d.press("/", "tab", "tab").write("500").press("enter").sees("No request", "/500").press("esc").sees("page 1+")
+	d.press("/", "tab", "tab").write("500").press("enter").sees("Nothing is left", "/500").press("esc").sees("page 1+")
 	d.press("k").sees("/key-1").press("s").sees("/200").press("esc").misses("/200")
 	d.press("/").write("req-7").press("enter").sees("POST /v1/ingest").misses("page").press("enter").sees("req-7", "1.5 ms")
 }

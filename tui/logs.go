@@ -250,7 +250,7 @@ func (l *logs) Draw(r area) Frame {
 	case !l.read.known:
 		f.Lines = a.reading(r).Lines
 	case len(l.page.rows) == 0:
-		f.Lines = a.empty(r, a.say("logs.none")).Lines
+		f.Lines = a.empty(r, l.none(l.filter != (logFilter{}))).Lines
 	case r.narrow():
 		f.Lines = append(f.Lines, widget.Of(widget.Span{Text: widget.Cut(f.Note, r.width), Tone: widget.Dim}))
 		from, to := l.list.Window((r.height - 1) / 2)

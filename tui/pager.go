@@ -112,3 +112,11 @@ func (p *pager[T]) where() string {
 	}
 	return p.a.say("orders.page", len(p.before)+1) + more
 }
+
+// none says that there is nothing to see, and what to do when a filter may be why.
+func (p *pager[T]) none(filtered bool) string {
+	if filtered {
+		return p.a.say("pager.none_left")
+	}
+	return p.a.say("pager.none")
+}

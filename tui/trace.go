@@ -147,7 +147,7 @@ func (t *trace) Draw(r area) Frame {
 	case !t.read.known:
 		f.Lines = a.reading(r).Lines
 	case len(t.page.rows) == 0:
-		f.Lines = a.empty(r, a.say("trace.none")).Lines
+		f.Lines = a.empty(r, t.none(t.filter != (mes.TraceFilter{}))).Lines
 	case r.narrow():
 		from, to := t.list.Window(r.height / 2)
 		for i := from; i < to; i++ {
@@ -164,8 +164,12 @@ func (t *trace) Draw(r area) Frame {
 
 func (t *trace) table(r area) widget.Table {
 	a := t.a
+	when := 0
+	for i := range t.page.rows {
+		when = max(when, len(a.instant(t.page.rows[i].At)))
+	}
 	table := widget.Table{Columns: []widget.Column{
-		{Title: a.say("col.when"), Width: 17}, {Title: a.say("col.status"), Width: 6}, {Title: a.say("col.route"), Width: 12, Flex: true},
+		{Title: a.say("col.when"), Width: when}, {Title: a.say("col.status"), Width: 6}, {Title: a.say("col.route"), Width: 12, Flex: true},
 		{Title: a.say("col.ms"), Width: 7, Right: true}, {Title: a.say("col.who"), Width: 12},
 	}}
 	if r.width < 80 {

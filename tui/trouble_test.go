@@ -211,6 +211,8 @@ func TestScreens_fitEveryWindow(t *testing.T) {
 				if classOf(cols, rows) == tooSmall {
 					if got := d.view(); strings.Contains(got, "\n") {
 						t.Fatalf("%dx%d shows more than one line: %q", rows, cols, got)
+					} else if cols >= 9 && !strings.Contains(got, "TOO SMALL") {
+						t.Fatalf("%dx%d does not say that it is too small: %q", rows, cols, got)
 					}
 					continue
 				}

@@ -22,7 +22,11 @@ func (a *App) View() tea.View {
 	v.WindowTitle = "gemba"
 	c := classOf(a.width, a.height)
 	if c == tooSmall {
-		v.SetContent(a.paint.Paint(widget.Say(a.say("view.too_small")), max(a.width, 1)))
+		words := a.say("view.too_small")
+		if widget.Width(words) > a.width {
+			words = a.say("view.too_narrow")
+		}
+		v.SetContent(a.paint.Paint(widget.Say(words), max(a.width, 1)))
 		return v
 	}
 	lines, cursor := a.compose(c)

@@ -57,7 +57,7 @@ var English = Catalogue{
 	"leave.about": "This ends your connection.", "signin.badge": "Badge", "signin.pin": "PIN", "signin.how": "Scan or type your badge, then your PIN.",
 	"signin.nowhere": "Manufacturing execution", "signin.locked": "%s is away. PIN to go on; another badge to switch.",
 
-	"view.too_small": "SCREEN TOO SMALL", "view.away": "away", "view.nobody": "nobody signed in", "view.reading": "Reading …",
+	"view.too_small": "SCREEN TOO SMALL", "view.too_narrow": "TOO SMALL", "view.away": "away", "view.nobody": "nobody signed in", "view.reading": "Reading …",
 	"queue.note": "%d to work on", "queue.empty": "Nothing waits here. New work shows up by itself.", "queue.late": "late", "queue.mine": "you: %s",
 
 	"job.gone": "This operation is not here any more. Go back and choose another.", "job.no_session": "nobody works on it",
@@ -90,7 +90,7 @@ var English = Catalogue{
 	"title.call": "API request", "place.logs": "who did what, when and where", "place.trace": "every request to the API",
 	"key.next_log": "next log", "key.log_before": "log before", "key.show": "show", "key.only_person": "only this person", "key.only_about": "only about this",
 	"key.only_command": "only this command", "key.only_key": "only this key", "key.only_route": "only this route", "key.only_status": "only this status",
-	"logs.activity": "activity", "logs.transaction": "work", "logs.change": "changes", "logs.all": "everything", "logs.none": "Nothing is there. Esc takes the filter away.",
+	"logs.activity": "activity", "logs.transaction": "work", "logs.change": "changes", "logs.all": "everything", "pager.none": "Nothing is there yet.", "pager.none_left": "Nothing is left. Esc takes the filter away.",
 	"logs.span": "%s – %s", "logs.filter_about": "About: an order number, or a word and a code, like machine M7 or person 7001.",
 	"col.did": "What", "col.result": "Outcome", "col.about": "About", "col.where": "Where", "col.status": "Status", "col.route": "Route", "col.ms": "ms", "col.source": "From",
 	"field.who": "Badge", "field.about": "About", "field.command": "Command", "field.from": "From", "field.to": "To", "field.status": "Status",
@@ -102,8 +102,8 @@ var English = Catalogue{
 	"entry.signed": "Signed", "entry.signature": "%s, by %s (%s) at %s", "entry.changed": "Changed: %s %s", "entry.added": "New: %s %s", "entry.from_to": "%s → %s",
 	"entry.given": "As it was asked for", "entry.gave": "What it gave", "entry.evidence": "Evidence", "entry.sign_in": "Sign-in", "entry.key": "Key",
 	"entry.command": "Command", "entry.subject": "Subject", "entry.hash": "Hash", "entry.before": "Hash before", "who.gemba": "gemba",
-	"trace.none": "No request is there. Esc takes the filter away.", "trace.filter_about": "Any of these; what is empty is not asked for.",
-	"trace.request": "Request", "trace.route": "Route", "trace.status": "Status", "trace.reason": "Refused", "trace.took": "Took", "trace.ms": "%s ms",
+	"trace.filter_about": "Any of these; what is empty is not asked for.",
+	"trace.request":      "Request", "trace.route": "Route", "trace.status": "Status", "trace.reason": "Refused", "trace.took": "Took", "trace.ms": "%s ms",
 	"trace.bytes": "Bytes", "trace.in_out": "%s in, %s out", "trace.principal": "For", "trace.source": "From",
 	"say.time":            "Write a time like 06:30, 2026-11-23 or 2026-11-23 06:30.",
 	"title.replace_first": "Change your %s", "title.enrol_first": "Set up one-time codes", "title.sign": "Signature", "key.sign": "sign", "key.begin": "begin",
