@@ -26,6 +26,10 @@ func (c *CompleteJob) lanes() []ID     { return []ID{c.Order} }
 func (c *CountMachine) lanes() []ID    { return []ID{c.Machine} }
 func (c *DefineEquipment) lanes() []ID { return []ID{c.Parent} }
 
+// Sign-ins and failures share the lockouts of their sources.
+func (c *SignInPerson) lanes() []ID { return []ID{"sign-in"} }
+func (c *FailSignIn) lanes() []ID   { return []ID{"sign-in"} }
+
 func (c *Ingest) lanes() []ID {
 	if len(c.Counts) == 0 {
 		return nil // states and samples do not contend
