@@ -118,10 +118,6 @@ func (d *Desk) Replace(ctx context.Context, actor mes.Actor, kind, current, secr
 	if err != nil {
 		return err
 	}
-	if d.here != nil {
-		d.here.replacing.Lock()
-		defer d.here.replacing.Unlock()
-	}
 	was, err := d.doorman.verify(ctx, actor, p, kind, current)
 	if err != nil {
 		return err
@@ -133,12 +129,21 @@ func (d *Desk) Replace(ctx context.Context, actor mes.Actor, kind, current, secr
 	if err != nil {
 		return err
 	}
-	if _, err := d.app.Do(ctx, actor, "", &mes.ReplaceSecret{Kind: kind, Hash: hash, Was: was.Hash}); err != nil {
+	return d.put(ctx, actor, &mes.ReplaceSecret{Kind: kind, Hash: hash, Was: was.Hash})
+}
+
+// put stores a new secret of the actor. It ends their other sessions, and not the one where it is done.
+func (d *Desk) put(ctx context.Context, actor mes.Actor, c *mes.ReplaceSecret) error {
+	if d.here == nil {
+		_, err := d.app.Do(ctx, actor, "", c)
 		return err
 	}
-	if d.here != nil {
-		d.here.replaced(ctx, kind)
+	d.here.replacing.Lock()
+	defer d.here.replacing.Unlock()
+	if _, err := d.app.Do(ctx, actor, "", c); err != nil {
+		return err
 	}
+	d.here.replaced(ctx, c.Kind)
 	return nil
 }
 
@@ -286,13 +291,7 @@ func (d *Desk) ConfirmTOTP(ctx context.Context, actor mes.Actor, secret, code st
 	if err != nil {
 		return err
 	}
-	if _, err := d.app.Do(ctx, actor, "", &mes.ReplaceSecret{Kind: mes.TOTP, Hash: mes.Secret(sealed), Step: step}); err != nil {
-		return err
-	}
-	if d.here != nil {
-		d.here.replaced(ctx, mes.TOTP)
-	}
-	return nil
+	return d.put(ctx, actor, &mes.ReplaceSecret{Kind: mes.TOTP, Hash: mes.Secret(sealed), Step: step})
 }
 
 // Prove checks the actor's own secret once more, for a signature: at a station the PIN or the password, elsewhere the

@@ -212,11 +212,11 @@ func (d *doorman) hasCodes(ctx context.Context, person mes.ID) (bool, error) {
 	return err == nil && c.Hash != "", err
 }
 
-// secretsOf tells when somebody's secrets were set.
+// secretsOf tells when somebody's secrets were set. It is compared with what was true earlier, so it must not be older.
 func (d *doorman) secretsOf(ctx context.Context, person mes.ID) (secretTimes, error) {
 	var t secretTimes
 	for kind, at := range map[string]*int64{mes.Password: &t.password, mes.PIN: &t.pin} {
-		c, err := d.records.Credential(ctx, mes.Local, mes.CredentialID(person, kind))
+		c, err := d.records.Credential(ctx, mes.Fresh, mes.CredentialID(person, kind))
 		if err == nil {
 			*at = c.SetAt.UnixMilli()
 		} else if mes.ErrorCode(err) != mes.NotFound {

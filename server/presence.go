@@ -57,7 +57,7 @@ func (d *sshDoor) watch(box *Mailbox) {
 			}
 		}
 		for _, s := range d.sessionsWhere(func(s *session) bool { return s.concerns(topics) }) {
-			s.recheck()
+			go s.recheck() // one that is slow keeps no other alive
 		}
 	}
 }

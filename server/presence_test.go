@@ -226,3 +226,84 @@ func TestHalfClosedConnection(t *testing.T) {
 	p.waitFor("the sign-out is recorded", func() bool { return p.lastEnd() == endLost })
 	_, _ = io.Copy(io.Discard, conn)
 }
+
+// Who replaces a secret of their own goes on where they did it; their other sessions end.
+func TestReplacingASecretKeepsTheSession(t *testing.T) {
+	p := newPlant(t)
+	_, here := p.terminal(t, 80, 24)
+	v := <-p.visits
+	_, elsewhere := p.terminal(t, 80, 24)
+	p.waitFor("the screens are there", func() bool {
+		return strings.Contains(here.out.String(), "size") && strings.Contains(elsewhere.out.String(), "size")
+	})
+	p.must(v.Desk.Replace(context.Background(), v.Actor, mes.Password, operatorPassword, "velo-ranu-goda-timi"))
+	_ = elsewhere.Wait()
+	if !strings.Contains(elsewhere.out.String(), farewells[endSecret]) {
+		t.Errorf("the last words elsewhere: %q", elsewhere.out.String())
+	}
+	p.must(here.WindowChange(30, 90))
+	p.waitFor("the session lives", func() bool { return strings.Contains(here.out.String(), "90x30") })
+}
+
+// Wrong secrets at a desk wait for their answer, and keep nobody else's revocation waiting.
+func TestSlowDeskDoesNotDelayRevocations(t *testing.T) {
+	p := newPlant(t)
+	_, _ = p.terminal(t, 80, 24)
+	v := <-p.visits
+	wrong := make(chan error)
+	go func() {
+		for range 2 {
+			wrong <- v.Desk.Replace(context.Background(), v.Actor, mes.Password, "some-wrong-secret", "velo-ranu-goda-timi")
+		}
+	}()
+	if err := <-wrong; mes.ErrorCode(err) != mes.Denied {
+		t.Errorf("a wrong password at the desk: %v", err)
+	}
+	_, key := p.sshKey("2001", "")
+	client, err := p.dial("2001", gossh.PublicKeys(key.Signer()))
+	p.must(err)
+	defer client.Close()
+	s := open(t, client, 80, 24)
+	p.waitFor("the screen is there", func() bool { return strings.Contains(s.out.String(), "size") })
+	p.feed.Publish("person:" + string(p.idOf("1001"))) // looks at the session whose desk is busy
+	began := time.Now()
+	p.do(&mes.DisablePerson{Person: "2001", Reason: "left"})
+	_ = s.Wait()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the revocation took %v", took)
+	}
+	<-wrong
+}
+
+// A one-time PIN at a station is replaced first, and the desk does nothing else before.
+func TestOneTimePINAtAStation(t *testing.T) {
+	p := newPlant(t)
+	p.person("9001", mes.Grant{Role: mes.Admin})
+	ctx := context.Background()
+	once, err := p.server.ssh.desk.Reset(ctx, p.admin(), "9001", mes.PIN, "new here")
+	p.must(err)
+	_, key := p.sshKey("", "K1")
+	client, err := p.dial("kiosk", gossh.PublicKeys(key.Signer()))
+	p.must(err)
+	defer client.Close()
+	open(t, client, 80, 24)
+	v := <-p.visits
+	if secret, codes := v.Owes(); secret != "" || codes {
+		t.Errorf("nobody owes %q, %v", secret, codes)
+	}
+	actor, _, err := v.SignIn(ctx, "9001", once)
+	p.must(err)
+	if secret, _ := v.Owes(); secret != mes.PIN {
+		t.Errorf("owes %q", secret)
+	}
+	if _, err := v.Desk.Reset(ctx, actor, "1001", mes.Password, "why not"); mes.ErrorCode(err) != mes.Denied || !strings.Contains(err.Error(), "replace it first") {
+		t.Errorf("the desk before: %v", err)
+	}
+	p.must(v.Desk.Replace(ctx, actor, mes.PIN, once, "582719"))
+	if secret, _ := v.Owes(); secret != "" {
+		t.Errorf("still owes %q", secret)
+	}
+	if _, err := v.Desk.Reset(ctx, actor, "1001", mes.Password, "forgot it"); err != nil {
+		t.Errorf("the desk afterwards: %v", err)
+	}
+}

@@ -27,7 +27,8 @@ func newRefusals(app *mes.App, log *slog.Logger, burst int, now func() time.Time
 // record writes a refusal down. It never fails for the caller: who was refused stays refused.
 func (r *refusals) record(ctx context.Context, actor mes.Actor, command, subject, reason string) {
 	r.log.Info("refused", "command", command, "subject", subject, "reason", reason, "source", actor.Source, "key", actor.Key, "station", actor.Station)
-	ok, before := r.quota.take(actor.Source)
+	_, source := mes.Sources(actor, "") // of IPv6 all addresses of one network are one
+	ok, before := r.quota.take(source)
 	if !ok {
 		return
 	}
