@@ -25,7 +25,8 @@ var errTooManyCallers = mes.Faultf(mes.Busy, "too many connections are open from
 // its place to another: so connections that are slow on purpose keep nobody out who has a key.
 type callers struct {
 	strangers *strangers
-	guests    *places // who has shown a good key
+	guests    *places     // who has shown a good key
+	ended     atomic.Bool // nobody new is let in any more
 }
 
 func newCallers(l Limits) *callers {
@@ -35,8 +36,10 @@ func newCallers(l Limits) *callers {
 	}
 }
 
-// dismiss closes the connections of all strangers.
+// dismiss closes the connections of all strangers, and of those who come late: a connection that was accepted and has not
+// begun would keep a server that goes down waiting.
 func (c *callers) dismiss() {
+	c.ended.Store(true)
 	c.strangers.mu.Lock()
 	defer c.strangers.mu.Unlock()
 	for one := range c.strangers.opening.in {
@@ -107,6 +110,8 @@ func (c *caller) enter() {
 		_ = c.Conn.Close()
 	case closed:
 		place.leave()
+	case c.of.ended.Load():
+		evict()
 	}
 }
 
