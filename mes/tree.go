@@ -96,3 +96,13 @@ func GivenDigest(command string, given json.RawMessage) string {
 	}
 	return digestOf(command, given)
 }
+
+// LedgerHealth is how the evidence of this node's ledger does.
+type LedgerHealth struct {
+	Entries   int64     `json:"entries" doc:"number of this node's newest ledger entry"`
+	Covered   int64     `json:"covered" doc:"number of the newest entry that a checkpoint covers"`
+	SignedAt  time.Time `json:"signed_at" doc:"when the newest checkpoint was made; the start of gemba without one"`
+	Stale     bool      `json:"stale" doc:"whether entries have waited for a checkpoint for longer than five minutes"`
+	Unwritten string    `json:"unwritten,omitempty" doc:"why the newest checkpoint is not in the witness file"`
+	Conflict  string    `json:"conflict,omitempty" doc:"what was found when the ledgers of other nodes were followed and does not fit"`
+}

@@ -33,11 +33,12 @@ type Options struct {
 	Feed     *Feed                 // what the App publishes into
 	Version  string                // of gemba, for the OpenAPI document; shown to holders of a key only
 
-	Desk        *Desk          // makes and takes secrets; one with the usual policy if not given
-	Allow       []netip.Prefix // networks that may connect; this machine and private networks if not given
-	PublicAck   []string       // addresses of doors that listen where strangers are, knowingly
-	RequireTOTP bool           // who manages access needs a one-time code besides the password
-	Trace       func(mes.Call) // is told of every API request when it is over; must not block
+	Desk        *Desk                            // makes and takes secrets; one with the usual policy if not given
+	Allow       []netip.Prefix                   // networks that may connect; this machine and private networks if not given
+	PublicAck   []string                         // addresses of doors that listen where strangers are, knowingly
+	RequireTOTP bool                             // who manages access needs a one-time code besides the password
+	Trace       func(mes.Call)                   // is told of every API request when it is over; must not block
+	Ledger      func(time.Time) mes.LedgerHealth // how the evidence of this node's ledger does, for the health
 	Limits      Limits
 	Log         *slog.Logger
 	Now         func() time.Time

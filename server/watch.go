@@ -24,6 +24,8 @@ type Health struct {
 	Memory   uint64      `json:"heap_bytes" doc:"memory in use, without what can be freed"`
 	Routines int         `json:"goroutines" doc:"goroutines"`
 	Store    StoreHealth `json:"store" doc:"the database"`
+
+	Ledger mes.LedgerHealth `json:"ledger" doc:"the evidence of this node's ledger"`
 }
 
 // StoreHealth is how the store does, as seen from here.
@@ -43,6 +45,9 @@ func (d *apiDoor) look(ctx context.Context) Health {
 		Status: "ok", UptimeS: int64(d.options.Now().Sub(d.started).Seconds()), Sessions: d.sessions(), Streams: d.streams.count(),
 		Batches: d.batches.count(), Callers: d.callers.count(), Away: d.away(), Readers: d.options.Feed.subscribers(), Memory: memory.HeapAlloc, Routines: runtime.NumGoroutine(),
 		Store: StoreHealth{Reachable: err == nil || mes.ErrorCode(err) == mes.NotFound, MS: float64(took.Microseconds()) / 1000},
+	}
+	if d.options.Ledger != nil {
+		h.Ledger = d.options.Ledger(d.options.Now())
 	}
 	if !h.Store.Reachable {
 		h.Status = "failing"

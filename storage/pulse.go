@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"time"
+
+	"gemba/mes"
+)
 
 // StaleAfter is how old a checkpoint may be while there are entries that none covers.
 const StaleAfter = 5 * time.Minute
@@ -13,23 +17,13 @@ type pulse struct {
 	err          error     // why the last one could not be made
 }
 
-// LedgerHealth is how the evidence of this node's ledger does.
-type LedgerHealth struct {
-	Entries   int64     `json:"entries" doc:"number of this node's newest ledger entry"`
-	Covered   int64     `json:"covered" doc:"number of the newest entry that a checkpoint covers"`
-	SignedAt  time.Time `json:"signed_at" doc:"when the newest checkpoint was made; the start of gemba without one"`
-	Stale     bool      `json:"stale" doc:"whether entries have waited for a checkpoint for longer than five minutes"`
-	Unwritten string    `json:"unwritten,omitempty" doc:"why the newest checkpoint is not in the witness file"`
-	Conflict  string    `json:"conflict,omitempty" doc:"what was found when the ledgers of other nodes were followed and does not fit"`
-}
-
 // LedgerHealth tells how the evidence of this node's ledger does, without asking the database.
-func (s *Store) LedgerHealth(now time.Time) LedgerHealth {
+func (s *Store) LedgerHealth(now time.Time) mes.LedgerHealth {
 	p := s.pulse.Load()
 	if p == nil { // open for reading only
-		return LedgerHealth{}
+		return mes.LedgerHealth{}
 	}
-	h := LedgerHealth{Entries: p.last, Covered: p.signed, SignedAt: p.at, Stale: p.news && now.Sub(p.at) > StaleAfter}
+	h := mes.LedgerHealth{Entries: p.last, Covered: p.signed, SignedAt: p.at, Stale: p.news && now.Sub(p.at) > StaleAfter}
 	if err := s.witness.failed(); err != nil {
 		h.Unwritten = err.Error()
 	}

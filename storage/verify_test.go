@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gemba/mes"
 )
@@ -44,6 +45,13 @@ func workADay(t *testing.T, s *Store) {
 	if _, err := f.app.Do(context.Background(), anna, "", &mes.CloseOrder{Order: "1001"}); mes.ErrorCode(err) != mes.Denied {
 		t.Fatal(err)
 	}
+	signer := f.operator("A2")
+	signer.Grants = []mes.Grant{{Role: mes.Approver}}
+	f.do(engineer, &mes.DefineProduct{Code: "P2", Name: "Pump", Family: "valves"})
+	f.do(engineer, &mes.DraftRevision{Product: "P2", Rev: "A", Routing: []mes.RoutingOperation{{Seq: 10, Code: "TURN", Name: "Turn", Line: "L1", RunMS: 900}}})
+	f.do(engineer, &mes.SubmitRevision{Product: "P2", Rev: "A"})
+	signer.Session, signer.Proof = "s-signer", &mes.Proof{Method: "pin", At: time.Now()}
+	f.do(signer, &mes.ReleaseRevision{Product: "P2", Rev: "A"})
 	value := 1.5
 	f.do(feeder, &mes.Ingest{Machine: "M1", Samples: []mes.SampleEvent{{Tag: "load", Value: &value}}, States: []mes.StateEvent{{State: mes.MachineRunning}}})
 }
@@ -85,7 +93,8 @@ func verify(t *testing.T, path string) *Verification {
 
 // Whatever is done to the file behind its back, verifying finds it, and names the entry.
 func TestVerify_findsWhatWasDone(t *testing.T) {
-	if v := verify(t, worked(t)); !v.OK || v.Writers != 1 || v.Entries == 0 || v.Receipts == 0 || v.Records == 0 {
+	whole := worked(t)
+	if v := verify(t, whole); !v.OK || v.Writers != 1 || v.Entries == 0 || v.Receipts == 0 || v.Records == 0 {
 		t.Fatalf("untouched: %+v", v)
 	}
 	unlocked := "DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete; DROP TRIGGER ledger_continues; DROP TRIGGER ledger_grows; "
@@ -116,6 +125,10 @@ func TestVerify_findsWhatWasDone(t *testing.T) {
 		{"record inserted", "INSERT INTO product(id, name, unit, family, version) VALUES ('P9', 'Fake', 'pcs', '', 1)", 0, "by no entry"},
 		{"report changed", "DROP TRIGGER report_no_update; UPDATE report SET quantity = 9 WHERE kind = 'good'", -1, "report"},
 		{"report removed", "DROP TRIGGER report_no_delete; DELETE FROM report WHERE kind = 'good'", -1, "missing"},
+		{"signature changed", "DROP TRIGGER signature_no_update; UPDATE signature SET meaning = 'seen'", -1, "signature"},
+		{"signature given to another", "PRAGMA foreign_keys = OFF; DROP TRIGGER signature_no_update; UPDATE signature SET person = 'p-lead', name = 'Lead'", -1, "signature"},
+		{"signature removed", "DROP TRIGGER signature_no_delete; DELETE FROM signature", -1, "missing"},
+		{"signature put in", "INSERT INTO signature SELECT 'forged', record, version, digest, meaning, person, name, station, method, at_ms, command FROM signature", 0, "by no entry"},
 		{"receipt changed", `DROP TRIGGER receipt_no_update; UPDATE receipt SET result = '{"a":1}' WHERE n = 3`, 3, "receipt"},
 		{"receipt removed", "DROP TRIGGER receipt_no_delete; DELETE FROM receipt WHERE n = 3", 3, "receipt"},
 		{"receipt of nothing", "INSERT INTO receipt(id, principal, digest, command, writer, n, at_ms) VALUES ('x', 'p', 'd', 'c', 'node1', 3, 0)", 3, "receipt"},
@@ -124,7 +137,10 @@ func TestVerify_findsWhatWasDone(t *testing.T) {
 		{"trigger added", "CREATE TRIGGER x AFTER INSERT ON report BEGIN SELECT 1; END", 0, "was added"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path := worked(t)
+			path := filepath.Join(t.TempDir(), "floor.db")
+			if data, err := os.ReadFile(whole); err != nil || os.WriteFile(path, data, 0o600) != nil {
+				t.Fatal("the floor cannot be copied", err)
+			}
 			err := tamper(t, path, test.sql)
 			if test.n == -2 {
 				if err == nil {

@@ -194,7 +194,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	s, err := server.Start(ctx, server.Options{
 		App: app, Records: n.store, Hasher: hasher, Pepper: n.pepper, HostKey: hostKey.Signer(), TLS: authority.ServerConfig(),
 		Desk: server.NewDesk(app, n.store, hasher, n.pepper, policy, time.Now), Allow: sources, PublicAck: o.publicAck,
-		Trace: n.store.RecordCall, RequireTOTP: o.needTOTP(),
+		Trace: n.store.RecordCall, Ledger: n.store.LedgerHealth, RequireTOTP: o.needTOTP(),
 		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Version: version(), Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
 		NewModel: func(v server.Visit) tea.Model { return newScreens(app, n.store, v, o.lock) },
 	})
