@@ -447,7 +447,7 @@ func typeVerb(ts *testscript.TestScript, _ bool, args []string) {
 		for _, word := range words {
 			_, err := p.tmux("send-keys", word)
 			ts.Check(err)
-			time.Sleep(80 * time.Millisecond) // slower than a scanner, or it would be taken for one
+			time.Sleep(150 * time.Millisecond) // slower than a scanner, or it would be taken for one, also on a busy machine
 		}
 	}
 }
