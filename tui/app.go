@@ -9,6 +9,8 @@
 //
 // Control characters do nothing but what their keys say (Enter, Tab, Esc back, Ctrl+L redraw): a scanner sends them
 // around its codes, and Ctrl+C is how it ends one.
+// A key that comes right behind another only moves: no barcode presses a button, and what a scan or a paste filled in is
+// sent by a key of its own.
 package tui
 
 import (
