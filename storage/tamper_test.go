@@ -550,6 +550,36 @@ func TestWitness_isMended(t *testing.T) {
 	}
 }
 
+// A witness does not grow for ever, and keeps the newest.
+func TestWitness_isTrimmed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.heads")
+	var text bytes.Buffer
+	for n := range int64(2 * witnessed) {
+		if err := writeJSON(&text, mes.Checkpoint{Writer: "node1", N: n + 1, At: noon}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		w, known, err := witness(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.add(&mes.Checkpoint{Writer: "node1", N: 2*witnessed + 1, At: noon})
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+		if len(known.Heads) < witnessed || len(known.Heads) > witnessed+1 || known.newest("node1").N < 2*witnessed {
+			t.Errorf("%d are left, up to %d", len(known.Heads), known.newest("node1").N)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 // A witness that cannot be written shows, and stops nobody.
 func TestWitness_thatCannotBeWritten(t *testing.T) {
 	folder := t.TempDir()

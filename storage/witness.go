@@ -81,7 +81,7 @@ func witness(path string) (*witnessing, *Witness, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := mend(path); err != nil {
+	if err := errors.Join(mend(path), known.trim()); err != nil {
 		return nil, nil, fmt.Errorf("open the witness: %w", err)
 	}
 	w := &witnessing{path: path, queue: make(chan *mes.Checkpoint, 64), closing: make(chan struct{}), stopped: make(chan struct{}), seen: map[string]int64{}}
@@ -91,6 +91,33 @@ func witness(path string) (*witnessing, *Witness, error) {
 	}
 	go w.run()
 	return w, known, nil
+}
+
+// witnessed is how many checkpoints a witness file holds for long. Each speaks for all entries before it, so what is left
+// out takes nothing from what the others prove.
+const witnessed = 10_000
+
+// trim leaves the newest checkpoints in the file when it has grown to twice what is kept.
+func (w *Witness) trim() error {
+	if len(w.Heads) < 2*witnessed {
+		return nil
+	}
+	w.Heads = w.Heads[len(w.Heads)-witnessed:]
+	var text bytes.Buffer
+	for i := range w.Heads {
+		if err := writeJSON(&text, &w.Heads[i]); err != nil {
+			return err
+		}
+	}
+	file, err := os.OpenFile(w.Name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text.Bytes())
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(w.Name+".new", w.Name)
 }
 
 // mend makes the file if need be, private to its owner, and cuts off a last line that was not written to its end.
