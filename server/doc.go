@@ -14,6 +14,13 @@
 // so that a revoked key is dead within a second. Anywhere but in its header, a key is refused like every other secret,
 // and kept nowhere: not in the log, not in the ledger, not in the trace of calls.
 //
+// # Guessing
+//
+// A secret is checked by one doorman, for all doors and the desk. A barrier in memory stops floods before they cost
+// anything; what is counted in the store holds on every node and after a restart. Strangers wait in a line of their own,
+// so that an enrolled station signs in meanwhile, and what they do keeps nobody out of it. Every refusal has the same
+// words and takes the same time.
+//
 // # Made from tables
 //
 // API routes, their OpenAPI document, SSH verbs and their help are made from [mes.Commands] and [mes.Queries]. A new

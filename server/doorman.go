@@ -235,16 +235,9 @@ func (d *doorman) byCode(ctx context.Context, door mes.Actor, person *mes.Person
 		doorman: d, door: door, kind: mes.TOTP, known: door.Key != "", started: time.Now(), person: person,
 		try: d.lockout.begin(strings.ToLower(string(person.Badge)), source, door.Key != ""),
 	}
-	if c.try.locked {
-		return 0, c.refuse(ctx, "locked here for a while")
-	}
 	c.try.isOf(person.ID, source)
-	locked, err := c.isLocked(ctx)
-	if err != nil {
-		return 0, c.giveUp(err)
-	}
-	if locked {
-		return 0, c.refuse(ctx, "locked for a while")
+	if err := c.barred(ctx); err != nil {
+		return 0, err
 	}
 	read, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
@@ -305,18 +298,13 @@ type check struct {
 // prove checks a secret from beginning to end. What is wrong is counted and gives the one answer; of what is right the
 // attempt is still to be ended.
 func (c *check) prove(ctx context.Context, badge, secret string) (rehash bool, err error) {
-	if c.try.locked {
-		return false, c.refuse(ctx, "locked here for a while")
+	if !c.try.locked { // what is stopped here costs no look into the store
+		if err := c.look(ctx, badge); err != nil {
+			return false, c.giveUp(err)
+		}
 	}
-	if err := c.look(ctx, badge); err != nil {
-		return false, c.giveUp(err)
-	}
-	locked, err := c.isLocked(ctx)
-	if err != nil {
-		return false, c.giveUp(err)
-	}
-	if locked {
-		return false, c.refuse(ctx, "locked for a while")
+	if err := c.barred(ctx); err != nil {
+		return false, err
 	}
 	reason, rehash, err := c.compare(ctx, secret)
 	if err != nil {
@@ -352,6 +340,21 @@ func (c *check) look(ctx context.Context, badge string) (err error) {
 		c.credential, err = nil, nil
 	}
 	return err
+}
+
+// barred refuses what is locked, by this node or in the store, whatever the secret is.
+func (c *check) barred(ctx context.Context) error {
+	if c.try.locked {
+		return c.refuse(ctx, "locked here for a while")
+	}
+	locked, err := c.isLocked(ctx)
+	switch {
+	case err != nil:
+		return c.giveUp(err)
+	case locked:
+		return c.refuse(ctx, "locked for a while")
+	}
+	return nil
 }
 
 // isLocked asks the store, which knows what other nodes know and what was before a restart.

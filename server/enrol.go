@@ -42,18 +42,11 @@ func (d *doorman) byInvitation(ctx context.Context, address string, key gossh.Pu
 	door := doorActor(address, fingerprint)
 	source, _ := mes.Sources(door, byStationCode)
 	c := &check{doorman: d, door: door, kind: byStationCode, started: time.Now(), try: d.lockout.begin("", source, false)}
-	if c.try.locked {
-		return nil, c.refuse(ctx, "locked here for a while")
-	}
-	locked, err := c.isLocked(ctx)
-	if err != nil {
-		return nil, c.giveUp(err)
-	}
-	if locked {
-		return nil, c.refuse(ctx, "locked for a while")
+	if err := c.barred(ctx); err != nil {
+		return nil, err
 	}
 	var station *mes.Station
-	err = c.inTurn(ctx, func() (err error) {
+	err := c.inTurn(ctx, func() (err error) {
 		station, err = d.invited(ctx, door, keys.NormaliseCode(typed))
 		return err
 	})
