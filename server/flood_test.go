@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -118,22 +119,27 @@ func TestSlowConnectionsKeepNobodyOut(t *testing.T) {
 		s.open(source(i, 30), p.server.SSHAddr(), talk)
 	}
 	for _, from := range []string{"127.0.0.1", "127.66.0.3"} {
+		var https, terminals []time.Duration
 		for range 3 {
 			began := time.Now()
-			a := p.call(p.clientFrom(from), api, "GET", "/v1/me", "")
-			if took := time.Since(began); a.status != 200 || took > slowdown*time.Second {
-				t.Errorf("an HTTPS client from %s: %d after %v", from, a.status, took)
+			if a := p.call(p.clientFrom(from), api, "GET", "/v1/me", ""); a.status != 200 {
+				t.Errorf("an HTTPS client from %s: %d %s", from, a.status, a.body)
 			}
+			https = append(https, time.Since(began))
 			began = time.Now()
 			client, err := p.dialFrom(from, ssh)
 			if err != nil {
 				t.Errorf("an SSH client from %s: %v", from, err)
 				continue
 			}
-			if took := time.Since(began); took > slowdown*time.Second {
-				t.Errorf("an SSH client from %s waited %v", from, took)
-			}
+			terminals = append(terminals, time.Since(began))
 			p.must(client.Close())
+		}
+		// The middle one of three: what else the machine does is not the siege's work.
+		for door, waits := range map[string][]time.Duration{"HTTPS": https, "SSH": terminals} {
+			if slices.Sort(waits); len(waits) < 3 || waits[1] > slowdown*time.Second {
+				t.Errorf("%s clients from %s waited %v", door, from, waits)
+			}
 		}
 	}
 	if mb := memoryMB(); mb > 300 {
