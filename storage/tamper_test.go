@@ -481,7 +481,7 @@ func TestOpen_refusesWhatTheWitnessContradicts(t *testing.T) {
 	}{
 		{"older copy", "older copy", func(p *site) { p.cut(whole.first) }},
 		{"written anew", "two ledgers", func(p *site) { p.forge(3, true, elsewhere) }},
-		{"damaged edge", "tree", func(p *site) {
+		{"damaged edge", "the checkpoint of node1", func(p *site) {
 			if err := tamper(t, p.path(), "DROP TRIGGER ledger_checkpoint_no_update; UPDATE ledger_checkpoint SET edge = (SELECT edge FROM ledger_checkpoint WHERE n = "+fmt.Sprint(whole.first)+")"); err != nil {
 				t.Fatal(err)
 			}
