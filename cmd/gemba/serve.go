@@ -189,6 +189,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	following, stopFollowing := context.WithCancel(ctx)
 	var follower sync.WaitGroup
 	follower.Go(func() { n.store.Follow(following, followEvery, feed.Publish) })
+	follower.Go(func() { renewDaily(following, authority, log) })
 	defer func() { stopFollowing(); follower.Wait() }()
 	policy := keys.Policy{Classes: o.classes, Words: o.words}
 	s, err := server.Start(ctx, server.Options{
@@ -227,6 +228,26 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	cancel()
 	machines.Wait()
 	return errors.Join(err, stop())
+}
+
+// renewDaily keeps the certificate of the API from running out under a server that nobody stops for months.
+func renewDaily(ctx context.Context, authority *keys.Authority, log *slog.Logger) {
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-daily.C:
+			renewed, err := authority.Renew(now)
+			switch {
+			case err != nil:
+				log.Error("The certificate of the API was not renewed", "expires", authority.ServerExpires(), "error", err)
+			case renewed:
+				log.Info("The certificate of the API was renewed", "expires", authority.ServerExpires())
+			}
+		}
+	}
 }
 
 // served waits until gemba is told to stop, or a door has closed by itself: then the supervisor is to start it again.
