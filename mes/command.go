@@ -171,9 +171,19 @@ func Parse(words []string) (Command, *Spec, error) {
 
 // parseFields fills a command or query from the words after its name.
 func parseFields(target any, fields []Field, usage, name string, rest []string) error {
+	room := 0 // for words without a name
+	for _, f := range fields {
+		if f.InPath || !f.Optional {
+			room++
+		}
+	}
 	var path []string
 	for len(rest) > 0 && !strings.Contains(rest[0], "=") {
-		path = append(path, strings.Split(rest[0], "/")...)
+		words := []string{rest[0]}
+		if room > 1 { // one thing may hold a slash itself: the fingerprint of an SSH key does
+			words = strings.Split(rest[0], "/")
+		}
+		path = append(path, words...)
 		rest = rest[1:]
 	}
 	for _, f := range fields {

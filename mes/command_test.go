@@ -101,6 +101,7 @@ func TestParse(t *testing.T) {
 		"order release 1001":                                   &ReleaseOrder{Order: "1001"},
 		"order release 1001 at=2026-11-23T06:00:00Z":           &ReleaseOrder{Order: "1001", At: At(monday)},
 		"order hold 1001 quality reason=burrs":                 &HoldOrder{Order: "1001", Type: "quality", Reason: "burrs"},
+		"key revoke SHA256:a/b+c/d":                            &RevokeKey{Key: "SHA256:a/b+c/d"},
 		"machine count M1 value=5 seq=7":                       &CountMachine{Machine: "M1", Value: 5, Seq: 7},
 		"job start 1001/10 with_setup=true":                    &StartJob{Order: "1001", Operation: "10", WithSetup: true},
 	} {

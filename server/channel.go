@@ -66,7 +66,7 @@ func (g *guardedChannel) Accept() (gossh.Channel, <-chan *gossh.Request, error) 
 					continue
 				}
 			case "shell", "exec":
-				if g.started || len(req.Payload) > longestCommand {
+				if g.started || len(req.Payload) > longestCommand || req.Type == "exec" && gossh.Unmarshal(req.Payload, &struct{ Line string }{}) != nil {
 					_ = req.Reply(false, nil)
 					continue
 				}

@@ -106,7 +106,7 @@ func thingText(v reflect.Value) string {
 		switch {
 		case name == "" || field.IsZero():
 		case simple(field.Type()):
-			rows = append(rows, []string{name, cell(field)})
+			rows = append(rows, []string{name, written(field, 0)}) // a line has room for all of it
 		case field.Kind() == reflect.Slice:
 			if field.Len() > 0 {
 				fmt.Fprintf(&below, "\n%s\n%s", strings.ToUpper(name), listText(field))
@@ -148,7 +148,11 @@ func simple(t reflect.Type) bool {
 	return true
 }
 
-func cell(v reflect.Value) string {
+// cell is a value in a table.
+func cell(v reflect.Value) string { return written(v, longestCell) }
+
+// written is a value in at most so many characters; 0 is all of it.
+func written(v reflect.Value, most int) string {
 	switch {
 	case v.Type() == timeType:
 		t := v.Interface().(time.Time)
@@ -159,13 +163,13 @@ func cell(v reflect.Value) string {
 	case v.Kind() == reflect.Slice:
 		parts := make([]string, v.Len())
 		for i := range parts {
-			parts[i] = cell(v.Index(i))
+			parts[i] = written(v.Index(i), most)
 		}
-		return plainText(strings.Join(parts, ","), longestCell)
+		return plainText(strings.Join(parts, ","), most)
 	case v.Kind() == reflect.Float64:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	}
-	text := plainText(fmt.Sprint(v.Interface()), longestCell)
+	text := plainText(fmt.Sprint(v.Interface()), most)
 	if text == "" {
 		return "-"
 	}

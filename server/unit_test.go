@@ -310,6 +310,10 @@ func TestForPeople(t *testing.T) {
 	if got := forPeople(actor); got != want {
 		t.Errorf("a thing:\n%s", got)
 	}
+	long := strings.Repeat("what to do next ", 10) + "ends here"
+	if got := forPeople(keyShown{NextStep: long}); !strings.Contains(got, long) {
+		t.Errorf("a long line of a thing is cut:\n%s", got)
+	}
 }
 
 func TestExitStatuses(t *testing.T) {

@@ -74,7 +74,9 @@ func Text(s string) string {
 
 // common tells whether a character is one of those that screens are full of, letters of Western Europe and the signs that
 // states are drawn with: they are seen and are no marks. It only spares a search through the tables of Unicode.
-func common(r rune) bool { return r >= 0xa1 && r < 0x300 && r != 0xad || r >= 0x2190 && r < 0x2400 || r >= 0x2500 && r < 0x2800 }
+func common(r rune) bool {
+	return r >= 0xa1 && r < 0x300 && r != 0xad || r >= 0x2190 && r < 0x2400 || r >= 0x2500 && r < 0x2800
+}
 
 // ascii tells whether every byte of a text is a character that is seen, one cell wide.
 func ascii(s string) bool {

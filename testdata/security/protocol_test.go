@@ -202,7 +202,7 @@ func requests(t *testing.T, s *site) {
 	for name, payload := range map[string][]byte{
 		"subsystem sftp": text("sftp"), "subsystem scp": text("scp"), "auth-agent-req@openssh.com": nil, "break": {0, 0, 0, 1},
 		"x11-req": append([]byte{0}, text("MIT-MAGIC-COOKIE-1", "00")...), "signal": text("KILL"), "exit-status": {0, 0, 0, 0}, "xon-xoff": {1},
-		"exec of 20 kB": text(strings.Repeat("me ", 7000)), "env LD_PRELOAD": text("LD_PRELOAD", "/tmp/x.so"),
+		"exec cut short": {0, 0, 1}, "exec of 20 kB": text(strings.Repeat("me ", 7000)), "env LD_PRELOAD": text("LD_PRELOAD", "/tmp/x.so"),
 		"env PATH": text("PATH", "/tmp"), "env LC_ with an escape": text("LC_ALL", "\x1b[2J"), "env of 30 kB": text("LANG", strings.Repeat("x", 30_000)),
 		"pty-req cut short": {0, 0, 0, 5, 'x'}, "unknown": nil,
 	} {
