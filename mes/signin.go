@@ -12,6 +12,7 @@ type SignIn struct {
 	Station ID        `json:"station"`
 	Site    ID        `json:"site"` // where the station stands
 	Line    ID        `json:"line"`
+	Node    ID        `json:"node"` // machine of the door
 	SSHKey  ID        `json:"ssh_key"`
 	Source  string    `json:"source"`
 	Method  string    `json:"method"` // "badge and PIN", "password", "own key"
@@ -50,11 +51,12 @@ var errSignIn = Faultf(Unauthenticated, "sign-in refused; ask your supervisor")
 type SignInPerson struct {
 	Person ID     `json:"person" doc:"who signs in"`
 	Method string `json:"method" doc:"how it was proven" maxLength:"40"`
+	Node   ID     `json:"node,omitempty" doc:"machine of the door" maxLength:"40"`
 	Step   int64  `json:"step,omitempty" doc:"time step of the one-time code, if one was given; none counts twice"`
 }
 
 func (c *SignInPerson) decide(d *Decision) error {
-	if err := checkText("method", c.Method, 40); err != nil {
+	if err := firstError(checkText("method", c.Method, 40), checkText("node", string(c.Node), 40)); err != nil {
 		return err
 	}
 	p, err := d.Person(c.Person)
@@ -65,7 +67,7 @@ func (c *SignInPerson) decide(d *Decision) error {
 	if p.Disabled {
 		return errSignIn
 	}
-	s := &SignIn{ID: d.NewID(), Person: p.ID, Station: d.Actor.Station, SSHKey: d.Actor.Key, Source: d.Actor.Source, Method: c.Method, From: d.Now}
+	s := &SignIn{ID: d.NewID(), Person: p.ID, Station: d.Actor.Station, SSHKey: d.Actor.Key, Source: d.Actor.Source, Node: c.Node, Method: c.Method, From: d.Now}
 	if s.Station != "" {
 		at, err := d.Station(s.Station)
 		if err != nil {

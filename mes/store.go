@@ -174,6 +174,7 @@ type SignInFilter struct {
 	Scope  Scope
 	Open   bool // only those that have not ended
 	Person ID
+	Node   ID
 	Page   Page
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	APIAddr  string                // host:port; port 0 takes a free one
 	NewModel func(Visit) tea.Model // makes the screens of one session
 	Feed     *Feed                 // what the App publishes into
+	Node     mes.ID                // name of this machine, for the records of who is signed in here
 	Version  string                // of gemba, for the OpenAPI document; shown to holders of a key only
 
 	Desk        *Desk                            // makes and takes secrets; one with the usual policy if not given

@@ -315,7 +315,7 @@ func (s *session) admit(ctx context.Context, e *entrant, method string, step int
 	if s.id.station != nil {
 		s.door.takeOver(s, of(e.person.ID))
 	}
-	receipt, err := s.door.options.App.Do(ctx, s.id.door(), "", &mes.SignInPerson{Person: e.person.ID, Method: method, Step: step})
+	receipt, err := s.door.options.App.Do(ctx, s.id.door(), "", &mes.SignInPerson{Person: e.person.ID, Method: method, Step: step, Node: s.door.options.Node})
 	if err != nil {
 		return mes.Actor{}, err
 	}

@@ -93,7 +93,7 @@ func (s *Store) SSHKeys(ctx context.Context, f mes.SSHKeyFilter) ([]mes.SSHKey, 
 
 // SignIns lists sign-ins: those that have not ended first, and the newest first.
 func (s *Store) SignIns(ctx context.Context, f mes.SignInFilter) ([]mes.SignIn, string, error) {
-	q := selectFrom(tableFor[mes.SignIn]()).match("person", string(f.Person)).within(f.Scope, place{site: "site", line: "line"})
+	q := selectFrom(tableFor[mes.SignIn]()).match("person", string(f.Person)).match("node", string(f.Node)).within(f.Scope, place{site: "site", line: "line"})
 	if f.Open {
 		q.and("to_ms IS NULL")
 	}

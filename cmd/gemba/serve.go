@@ -182,6 +182,9 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		return err
 	}
 
+	if err := signOutLeftovers(ctx, app, n); err != nil {
+		return err
+	}
 	sources, err := parseSources(o.allow)
 	if err != nil {
 		return err
@@ -196,7 +199,7 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 		App: app, Records: n.store, Hasher: hasher, Pepper: n.pepper, HostKey: hostKey.Signer(), TLS: authority.ServerConfig(),
 		Desk: server.NewDesk(app, n.store, hasher, n.pepper, policy, time.Now), Allow: sources, PublicAck: o.publicAck,
 		Trace: n.store.RecordCall, Ledger: n.store.LedgerHealth, RequireTOTP: o.needTOTP(),
-		SSHAddr: o.ssh, APIAddr: o.api, Feed: feed, Log: log, Version: version(), Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
+		SSHAddr: o.ssh, APIAddr: o.api, Node: mes.ID(n.name), Feed: feed, Log: log, Version: version(), Limits: server.Limits{Sessions: o.sessions}, Now: time.Now,
 		NewModel: func(v server.Visit) tea.Model { return newScreens(app, n.store, v, o.lock) },
 	})
 	if err != nil {
@@ -228,6 +231,27 @@ func serve(ctx context.Context, o *serveOptions, out, errs io.Writer) error {
 	cancel()
 	machines.Wait()
 	return errors.Join(err, stop())
+}
+
+// signOutLeftovers ends the sign-ins of this node that it could not end itself: it was killed, or lost its power. Nobody is
+// here before the doors are open.
+func signOutLeftovers(ctx context.Context, app *mes.App, n *node) error {
+	page := mes.Page{Limit: 200}
+	for {
+		left, next, err := n.store.SignIns(ctx, mes.SignInFilter{Scope: mes.Scope{{}}, Open: true, Node: mes.ID(n.name), Page: page})
+		if err != nil {
+			return err
+		}
+		for _, s := range left {
+			_, err := app.Do(ctx, mes.System("start", "start after a cut"), "", &mes.SignOutPerson{Session: s.ID, End: "the server was cut off"})
+			if err != nil && mes.ErrorCode(err) != mes.Refused { // what this machine's database has not heard yet has ended already
+				return err
+			}
+		}
+		if page.After = next; next == "" {
+			return nil
+		}
+	}
 }
 
 // renewDaily keeps the certificate of the API from running out under a server that nobody stops for months.

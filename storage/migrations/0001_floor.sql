@@ -272,6 +272,7 @@ CREATE TABLE sign_in (
 	station TEXT NOT NULL,
 	site TEXT NOT NULL,
 	line TEXT NOT NULL,
+	node TEXT NOT NULL,
 	ssh_key TEXT NOT NULL,
 	source TEXT NOT NULL,
 	method TEXT NOT NULL,
