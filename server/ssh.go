@@ -87,7 +87,7 @@ func newSSHDoor(o Options, d *doorman) (*sshDoor, error) {
 // receive takes a new connection, if there is a place for another stranger.
 func (d *sshDoor) receive(ctx ssh.Context, conn net.Conn) net.Conn {
 	c := newSSHConn(conn, d.limits.WriteStall)
-	place, ok := d.strangers.enter(c.source, c.lastHeard, func() { _ = conn.Close() }, d.limits.Handshake/2)
+	place, ok := d.strangers.enter(c.source, c.lastWord, func() { _ = conn.Close() }, d.limits.Handshake/2)
 	if !ok {
 		d.log.Warn("SSH connection refused: too many that have not proven who they are", "source", c.source)
 		return nil

@@ -21,6 +21,7 @@ type sshConn struct {
 	gone context.CancelFunc
 
 	heard atomic.Int64 // Unix nanoseconds of the last byte read
+	spoke atomic.Int64 // and of the last byte written
 
 	mu    sync.Mutex
 	asked time.Time // deadline that the SSH library wants
@@ -84,7 +85,9 @@ func (c *sshConn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.spoke.Store(time.Now().UnixNano())
+	return n, err
 }
 
 func (c *sshConn) Close() error {
@@ -93,8 +96,9 @@ func (c *sshConn) Close() error {
 	return c.Conn.Close()
 }
 
-// lastHeard tells when the last byte came.
-func (c *sshConn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
+// lastWord tells when the last byte went either way. Who waits for our answer is not silent: on a busy machine it is we
+// who are slow.
+func (c *sshConn) lastWord() time.Time { return time.Unix(0, max(c.heard.Load(), c.spoke.Load())) }
 
 // silence tells how long nothing was heard.
-func (c *sshConn) silence() time.Duration { return time.Since(c.lastHeard()) }
+func (c *sshConn) silence() time.Duration { return time.Since(time.Unix(0, c.heard.Load())) }

@@ -8,7 +8,7 @@ import (
 // How long a stranger is left in peace when others want the place. A client that agrees on keys needs some milliseconds
 // between two messages and is through in a fraction of a second; one that was opened to hold a place says nothing more.
 const (
-	strangerPatience = 500 * time.Millisecond // without a byte
+	strangerPatience = 500 * time.Millisecond // without a byte from either side
 	strangerHurry    = 3 * time.Second        // in all
 )
 
@@ -18,8 +18,9 @@ const (
 const typingPlaces = 4
 
 // strangers bound the connections that have not proven who they are: in total, and of one source. Whoever comes when all
-// places are taken gets the place of the stranger who has been silent for longest, at the source that has most, so that a thousand connections that
-// say nothing keep nobody out. The newest waits the least: under a flood, those who wait in order all wait too long.
+// places are taken gets the place of the stranger who has been silent for longest, at the source that has most, so that a
+// thousand connections that say nothing keep nobody out. The newest waits the least: under a flood, those who wait in
+// order all wait too long.
 type strangers struct {
 	total, each int
 	waiting     int // at most

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -106,5 +107,24 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 			t.Errorf("a good client waited %v", took)
 		}
 		client.Close()
+	}
+}
+
+// Who waits for our answer is not silent: it is our turn to speak.
+func TestWhoWaitsForUsIsNotSilent(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	go func() { _, _ = io.Copy(io.Discard, theirs) }()
+	c := newSSHConn(ours, time.Second)
+	long := time.Now().Add(-time.Minute)
+	c.heard.Store(long.UnixNano())
+	if !c.lastWord().Equal(time.Unix(0, long.UnixNano())) {
+		t.Errorf("the last word was %v", c.lastWord())
+	}
+	if _, err := c.Write([]byte("SSH-2.0-gemba\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if time.Since(c.lastWord()) > 10*time.Second || c.silence() < 50*time.Second {
+		t.Errorf("the last word was %v ago, the silence %v", time.Since(c.lastWord()), c.silence())
 	}
 }
