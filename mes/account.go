@@ -190,7 +190,7 @@ type UngrantRole struct {
 }
 
 func (c *UngrantRole) decide(d *Decision) error {
-	g := (&GrantRole{Role: c.Role, Site: c.Site, Line: c.Line, Family: c.Family, Operation: c.Operation, Machine: c.Machine}).grant()
+	g := (*GrantRole)(c).grant()
 	if err := needText("reason", c.Reason, 200); err != nil {
 		return err
 	}

@@ -170,8 +170,8 @@ func TestCodesMustBeSetUp(t *testing.T) {
 	p.must(err)
 	defer client.Close()
 	open(t, client, 80, 24)
-	if v := <-p.visits; !v.MustEnrol || v.MustReplace != "" {
-		t.Errorf("the visit: must enrol %v, must replace %q", v.MustEnrol, v.MustReplace)
+	if replace, enrol := (<-p.visits).Owes(); !enrol || replace != "" {
+		t.Errorf("the visit: must enrol %v, must replace %q", enrol, replace)
 	}
 
 	cmd := p.sshCommand("9001", []string{"-i", file, "-o", "BatchMode=yes"}, "codes", "set", "--json")

@@ -36,10 +36,9 @@ type Visit struct {
 	// SignOut records that the person left, and how. What is still signed in when the session ends is signed out then.
 	SignOut func(ctx context.Context, actor mes.Actor, how string)
 
-	Desk        *Desk  // makes and takes secrets, in this session
-	MustReplace string // "password" or "pin": the person signed in with one for one use, and replaces it before anything else
-	MustEnrol   bool   // the person sets up one-time codes before anything else
-	// Owes tells MustReplace and MustEnrol as they are now: of whoever signed in at a station, and after each step.
+	Desk *Desk // makes and takes secrets, in this session
+	// Owes tells what whoever is signed in now does before anything else: replace the password or PIN for one use that they
+	// came with, and set up one-time codes.
 	Owes func() (replace string, enrol bool)
 
 	Feed          *Mailbox // what changes; closed when the session ends
@@ -167,7 +166,6 @@ func (s *session) show(ctx context.Context) int {
 	}
 	if s.id.person != nil {
 		visit.Actor, visit.Person = s.actor, s.person
-		visit.MustReplace, visit.MustEnrol = s.owed()
 	}
 	program := tea.NewProgram(s.door.options.NewModel(visit), append(wishtea.MakeOptions(s.ssh),
 		tea.WithContext(ctx),
